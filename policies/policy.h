@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The contract of the policies: how a host's memory is shared among guests.
+ *
+ * A policy is one file that ends in one `const Policy`, entered in the table of
+ * policy.c. It is a pure function over the views below: no I/O, no clock, no
+ * memory of its own, and the same views give the same targets. It may be as
+ * naive as it likes: the limits that follow it (allocate/limits) hold every
+ * policy to floors, ceilings and budget and damp its moves. Still a policy must:
+ *
+ *   - write one target for each guest, within [floor, ceiling];
+ *   - keep the sum of the targets within the budget if the sum of the floors is;
+ *   - never give a guest less because it demands more;
+ *   - treat guests of equal views equally, whatever their place in the array.
+ *
+ * tests/unit/allocate/test-properties.c holds each of them to that.
+ */
+#pragma once
+
+#include <glib.h>
+
+/* The host as a policy sees it. */
+typedef struct {
+    guint64 budget; /* bytes to be shared among the guests given */
+} HostView;
+
+/* A guest as a policy sees it. 0 <= floor <= ceiling. */
+typedef struct {
+    guint64 floor;     /* it never gets less */
+    guint64 ceiling;   /* it never gets more */
+    guint64 actual;    /* it has now */
+    guint64 requested; /* it was last asked to have */
+    guint64 used;      /* it cannot give up without hurt */
+    guint64 demand;    /* the predictor says it needs */
+    double weight;     /* its share under scarcity; more than 0 */
+    gboolean pressed;  /* it swaps in or stalls */
+} GuestView;
+
+typedef struct {
+    const char *name;
+    const char *summary; /* one line, for people */
+    void (*allocate)(const HostView *host, const GuestView *guests, gsize n_guests,
+                     guint64 *targets);
+} Policy;
+
+/* Returns: (nullable): the policy called @name. */
+const Policy *policy_find(const char *name);
+
+/* Returns: all policies, ended by NULL; the first is the default. */
+const Policy *const *policy_list(void);

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The planner: from samples to targets, in one pure call.
+ *
+ *   samples ─▶ predictor ─▶ demand ─▶ policy ─▶ raw target ─▶ limits ─▶ target
+ *
+ * The daemon's cycle and the simulator call the same planner on the same
+ * structs; it does no I/O, reads no clock, logs nothing.
+ *
+ * The caller fills the upper part of a PlanGuest and owns the array; the
+ * planner fills the lower part. Guests that the policy must not move (held by
+ * an administrator, not managed, paused, without statistics) are pinned: they
+ * keep what they were asked for, and it counts against the budget.
+ */
+#pragma once
+
+#include "allocate/limits.h"
+#include "policies/policy.h"
+#include "predict/predictor.h"
+
+typedef enum {
+    PLAN_PIN_NONE,
+    PLAN_PIN_UNMANAGED, /* opted out of memplug */
+    PLAN_PIN_HELD,      /* an administrator has set its memory */
+    PLAN_PIN_FROZEN,    /* paused, migrating or unreachable: it could not follow */
+    PLAN_PIN_NO_SAMPLE, /* nothing is known of its use, or nothing recent */
+} PlanPin;
+
+typedef struct {
+    /* in */
+    const SampleRing *ring;
+    const Predictor *predictor;
+    PredictorState *state; /* changed by the predictor */
+    guint64 actual;
+    guint64 requested;
+    guint64 floor;   /* within what its devices can reach */
+    guint64 ceiling; /* within what its devices can reach; >= floor */
+    double weight;
+    guint64 grain;
+    guint64 grain_base;
+    gint64 grown_us;
+    PlanPin pin;
+
+    /* out */
+    Forecast forecast;
+    guint64 raw;    /* the policy's target */
+    guint64 target; /* after the limits */
+    guint limits;   /* Limit: which changed it */
+} PlanGuest;
+
+typedef struct {
+    const Policy *policy;
+    LimitTuning tuning;
+    guint64 budget;
+} PlanSettings;
+
+/* What came of a plan as a whole. */
+typedef struct {
+    guint64 lent;      /* sum of the targets */
+    guint64 demand;    /* sum of the demands of the guests with a forecast */
+    guint64 shortfall; /* by how much floors and pinned guests exceed the budget; 0 is well */
+} PlanSummary;
+
+/* Fills in each guest's forecast. A guest without samples becomes pinned. */
+void planner_predict(PlanGuest *guests, gsize n_guests, gint64 now);
+
+/* Fills in each guest's raw target, target and limits from its forecast. */
+PlanSummary planner_allocate(const PlanSettings *settings, PlanGuest *guests, gsize n_guests,
+                             gint64 now);
+
+/* Returns: static text for people: "held by an administrator". */
+const char *plan_pin_describe(PlanPin pin);

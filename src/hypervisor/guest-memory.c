@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "hypervisor/guest-memory.h"
+
+#include "size/size.h"
+
+void
+guest_memory_clear(GuestMemory *memory)
+{
+    if (!memory)
+        return;
+    for (guint i = 0; i < memory->n_devices; i++)
+        g_free(memory->devices[i].id);
+    g_free(memory->devices);
+    *memory = (GuestMemory){ 0 };
+}
+
+GuestMemory *
+guest_memory_copy(const GuestMemory *memory)
+{
+    GuestMemory *copy = g_new(GuestMemory, 1);
+
+    *copy = *memory;
+    copy->devices = g_new(MemoryDevice, memory->n_devices);
+    for (guint i = 0; i < memory->n_devices; i++) {
+        copy->devices[i] = memory->devices[i];
+        copy->devices[i].id = g_strdup(memory->devices[i].id);
+    }
+    return copy;
+}
+
+void
+guest_memory_free(GuestMemory *memory)
+{
+    guest_memory_clear(memory);
+    g_free(memory);
+}
+
+guint64
+guest_memory_actual(const GuestMemory *memory)
+{
+    guint64 plugged = memory->boot;
+
+    for (guint i = 0; i < memory->n_devices; i++)
+        plugged += memory->devices[i].size;
+    return plugged - MIN(plugged, memory->ballooned);
+}
+
+guint64
+guest_memory_dimms(const GuestMemory *memory)
+{
+    guint64 bytes = 0;
+
+    for (guint i = 0; i < memory->n_devices; i++) {
+        if (memory->devices[i].kind == MEMORY_DEVICE_DIMM)
+            bytes += memory->devices[i].size;
+    }
+    return bytes;
+}
+
+guint
+guest_memory_free_slots(const GuestMemory *memory)
+{
+    guint used = 0;
+
+    for (guint i = 0; i < memory->n_devices; i++)
+        used += memory->devices[i].kind == MEMORY_DEVICE_DIMM;
+    return memory->slots - MIN(memory->slots, used);
+}
+
+const MemoryDevice *
+guest_memory_find(const GuestMemory *memory, const char *id)
+{
+    for (guint i = 0; i < memory->n_devices; i++) {
+        if (g_strcmp0(memory->devices[i].id, id) == 0)
+            return &memory->devices[i];
+    }
+    return NULL;
+}
+
+char *
+memory_step_describe(const MemoryStep *step)
+{
+    g_autofree char *size = size_format(step->size);
+
+    switch (step->kind) {
+    case MEMORY_STEP_PLUG_DIMM:
+        return g_strdup_printf("plug a DIMM of %s", size);
+    case MEMORY_STEP_UNPLUG_DIMM:
+        return g_strdup_printf("unplug DIMM %s of %s", step->device, size);
+    case MEMORY_STEP_RESIZE_VIRTIO_MEM:
+        return g_strdup_printf("resize virtio-mem %s to %s", step->device, size);
+    case MEMORY_STEP_SET_BALLOON:
+        return g_strdup_printf("set the balloon to hold %s", size);
+    }
+    g_return_val_if_reached(NULL);
+}

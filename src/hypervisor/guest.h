@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * One running guest, whoever runs it.
+ *
+ * Guest is an abstract GObject: it has an identity that outlives single calls,
+ * signals, and asynchronous operations in flight. Its subclass talks to QEMU or
+ * libvirt and knows nothing of policy; its users (monitor, resize) know nothing
+ * of QEMU or libvirt.
+ *
+ * Everything is asynchronous on the thread-default main context of the caller
+ * that made the Hypervisor. Every operation ends: with success, an error, or
+ * G_IO_ERROR_TIMED_OUT. At most one act() may be in flight for a guest; observe()
+ * may be in flight beside it.
+ *
+ * Success of act() says that the hypervisor has taken the order, not that the
+ * guest has followed: that is seen by observe(), and announced by the signal
+ * "memory-event". Events may be lost; nothing may depend on one to arrive.
+ */
+#pragma once
+
+#include <gio/gio.h>
+
+#include "hypervisor/balloon-stats.h"
+#include "hypervisor/guest-limits.h"
+#include "hypervisor/guest-memory.h"
+
+typedef enum {
+    GUEST_STATE_RUNNING,
+    GUEST_STATE_PAUSED,      /* vCPUs stopped: it cannot follow */
+    GUEST_STATE_MIGRATING,   /* left alone until it has ended */
+    GUEST_STATE_UNREACHABLE, /* exists, but its monitor does not answer */
+} GuestState;
+
+/* Returns: "running", "paused", "migrating" or "unreachable". */
+const char *guest_state_name(GuestState state);
+
+typedef enum {
+    GUEST_MEMORY_EVENT_CHANGED,        /* some size changed: observe again */
+    GUEST_MEMORY_EVENT_UNPLUGGED,      /* @device is gone */
+    GUEST_MEMORY_EVENT_UNPLUG_REFUSED, /* the guest keeps @device; @reason tells why */
+    GUEST_MEMORY_EVENT_RESET,          /* the guest restarts: everything may differ */
+} GuestMemoryEventKind;
+
+typedef struct {
+    GuestMemoryEventKind kind;
+    const char *device; /* nullable */
+    const char *reason; /* nullable */
+} GuestMemoryEvent;
+
+#define TYPE_GUEST (guest_get_type())
+G_DECLARE_DERIVABLE_TYPE(Guest, guest, MEMPLUG, GUEST, GObject)
+
+struct _GuestClass {
+    GObjectClass parent_class;
+
+    void (*observe_async)(Guest *guest, GCancellable *cancellable, GAsyncReadyCallback callback,
+                          gpointer user_data);
+    GuestMemory *(*observe_finish)(Guest *guest, GAsyncResult *result, GError **error);
+
+    void (*act_async)(Guest *guest, const MemoryStep *step, GCancellable *cancellable,
+                      GAsyncReadyCallback callback, gpointer user_data);
+    gboolean (*act_finish)(Guest *guest, GAsyncResult *result, GError **error);
+
+    void (*set_stats_period)(Guest *guest, guint period_s);
+    gboolean (*store_limits)(Guest *guest, const GuestLimits *limits, GError **error);
+};
+
+/*
+ * Signals:
+ *   "stats" (const BalloonStats *): statistics were read; emitted for each read,
+ *     also when the guest has not answered anew (last_update_s is the same)
+ *   "memory-event" (const GuestMemoryEvent *): detailed by nothing, may be lost
+ *   "notify::state"
+ *   "limits-changed": guest_get_limits() has something new to say
+ */
+
+/* Returns: (transfer none): its name, unique among the guests of a hypervisor at a time. */
+const char *guest_get_name(Guest *guest);
+
+/*
+ * Returns: (transfer none): tells this run of the guest from every other: a
+ *   guest that was stopped and started again under its name has another one.
+ *   Kept intents are bound to it. It survives a restart of memplugd.
+ */
+const char *guest_get_instance(Guest *guest);
+
+GuestState guest_get_state(Guest *guest);
+
+/* Returns: the process that runs the guest, or 0 if not known. */
+GPid guest_get_pid(Guest *guest);
+
+/* Returns: (transfer none): the limits kept where the guest is defined; those
+ *   in force before, if what is kept there now is bad. */
+const GuestLimits *guest_get_limits(Guest *guest);
+
+/* Reads all of the guest's memory anew. */
+void guest_observe_async(Guest *guest, GCancellable *cancellable, GAsyncReadyCallback callback,
+                         gpointer user_data);
+
+/* Returns: (transfer full): what was observed, or NULL with @error set. */
+GuestMemory *guest_observe_finish(Guest *guest, GAsyncResult *result, GError **error);
+
+/* Orders one step. @step is copied as far as it is needed after the call. */
+void guest_act_async(Guest *guest, const MemoryStep *step, GCancellable *cancellable,
+                     GAsyncReadyCallback callback, gpointer user_data);
+
+/* Returns: whether the hypervisor took the order; @error is set if not. */
+gboolean guest_act_finish(Guest *guest, GAsyncResult *result, GError **error);
+
+/* Asks that the guest's balloon statistics be renewed every @period_s seconds.
+ * A failure is not reported: it shows as statistics that grow stale. */
+void guest_set_stats_period(Guest *guest, guint period_s);
+
+/*
+ * Keeps @limits where the guest is defined, so that they outlive memplugd.
+ * Returns: FALSE with @error set if that place cannot be written.
+ */
+gboolean guest_store_limits(Guest *guest, const GuestLimits *limits, GError **error);
+
+/* For subclasses: */
+void guest_take_state(Guest *guest, GuestState state);
+void guest_take_limits(Guest *guest, const GuestLimits *limits);
+void guest_emit_stats(Guest *guest, const BalloonStats *stats);
+void guest_emit_memory_event(Guest *guest, const GuestMemoryEvent *event);

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The contract of the predictors: from a guest's samples to its demand.
+ *
+ * A predictor is one file that ends in one `const Predictor`. It is pure: it
+ * does no I/O, reads no clock and keeps what it must remember in a
+ * PredictorState of fixed size that the caller owns, so memory per guest is
+ * constant and a recorded trace replays to the same forecasts.
+ *
+ *   predictor->start(state) ─▶ predictor->forecast(state, ring, boot, now) each cycle
+ */
+#pragma once
+
+#include "monitor/sample.h"
+
+typedef struct {
+    guint64 demand;     /* bytes of actual that the guest should have; 0 without samples */
+    guint64 used;       /* bytes in use as of the latest sample */
+    double slope;       /* bytes a second, as far as a trend was seen */
+    gboolean valid;     /* FALSE: there is nothing to go by; leave the guest as it is */
+    gboolean pressed;   /* the guest swaps in or stalls: never take from it */
+    const char *reason; /* static text: which part decided, for people */
+} Forecast;
+
+/* What a predictor may keep between two forecasts. */
+typedef struct {
+    gint64 time_us;
+    double values[8];
+} PredictorState;
+
+typedef struct {
+    const char *name;
+    const char *summary; /* one line, for people */
+    void (*start)(PredictorState *state);
+    Forecast (*forecast)(PredictorState *state, const SampleRing *ring, guint64 actual, gint64 now);
+} Predictor;
+
+/* Returns: (nullable): the predictor called @name. */
+const Predictor *predictor_find(const char *name);
+
+/* Returns: all predictors, ended by NULL; the first is the default. */
+const Predictor *const *predictor_list(void);
