@@ -53,8 +53,10 @@ typedef struct {
     guint64 max;  /* the machine's maxmem; equals @boot without hot plug */
     guint slots;  /* the machine's DIMM slots; 0 without hot plug */
     gboolean has_balloon;
-    guint64 ballooned;     /* bytes the balloon holds */
-    MemoryDevice *devices; /* owned */
+    guint64 ballooned;         /* bytes the balloon holds */
+    guint64 balloon_requested; /* what it was last asked to hold; equals @ballooned
+                                * while nobody knows, since QEMU does not tell */
+    MemoryDevice *devices;     /* owned */
     guint n_devices;
 } GuestMemory;
 
