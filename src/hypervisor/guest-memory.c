@@ -46,6 +46,22 @@ guest_memory_actual(const GuestMemory *memory)
 }
 
 guint64
+guest_memory_requested(const GuestMemory *memory)
+{
+    guint64 plugged = memory->boot;
+
+    for (guint i = 0; i < memory->n_devices; i++) {
+        const MemoryDevice *device = &memory->devices[i];
+
+        if (device->kind == MEMORY_DEVICE_VIRTIO_MEM)
+            plugged += device->requested;
+        else if (!device->removing)
+            plugged += device->size;
+    }
+    return plugged - MIN(plugged, memory->balloon_requested);
+}
+
+guint64
 guest_memory_dimms(const GuestMemory *memory)
 {
     guint64 bytes = 0;

@@ -73,6 +73,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(GuestMemory, guest_memory_free)
 /* Returns: the bytes that the guest has now. */
 guint64 guest_memory_actual(const GuestMemory *memory);
 
+/* Returns: the bytes that the guest will have once every device has followed what
+ *   it was asked: virtio-mem and the balloon as requested, without the DIMMs that
+ *   are being removed. */
+guint64 guest_memory_requested(const GuestMemory *memory);
+
 /* Returns: the bytes of all DIMMs. */
 guint64 guest_memory_dimms(const GuestMemory *memory);
 

@@ -1,0 +1,481 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Theory of operation
+ *
+ * A guest's memory is a coarse part, made of devices, less what the balloon
+ * holds of it:
+ *
+ *      capacity = boot + virtio-mem + DIMMs          actual = capacity - balloon
+ *
+ * For a target the recipe first says how the devices should stand (`Wanted`),
+ * then derives the one step that comes next:
+ *
+ *      1. let the balloon go     memory at once, at no cost to the guest
+ *      2. plug or unplug         one device
+ *      3. fill the balloon       the fine rest
+ *
+ * In this order a guest never has less than both its target and what it has
+ * now: what an unplug takes is given by the balloon before, and the balloon
+ * takes only what a plug gave too much.
+ *
+ * The coarse part is virtio-mem where the mechanism allows it and there is a
+ * device, else DIMMs. Capacity is rounded up to what the devices can make, so
+ * without a balloon a guest ends up to one grain above its target, never below.
+ *
+ * The ladder of DIMM sizes. Slots are few and cannot be added. A rung is the
+ * power of two of 128 MiB with which the free slots still span what maxmem
+ * leaves: with many slots DIMMs stay small, and so can be taken out one by one;
+ * as slots are used up the rungs grow. With a balloon a DIMM may exceed the
+ * need, so that small steps do not eat the slots: up to a quarter of what the
+ * guest has, which keeps the cost of the larger DIMM (1/64 of it for the memory
+ * map) small beside the guest. From 256 MiB that reaches 1 TiB in 40 slots.
+ *
+ * A device under a bound stays where it is or goes as far as the bound lets it.
+ */
+#include "hotplug/recipe.h"
+
+/* A policy that moves a balloon by less moves noise. */
+#define BALLOON_POLICY_GRAIN (G_GUINT64_CONSTANT(1) << 20)
+
+/* Which devices a mechanism uses on a given guest. */
+typedef struct {
+    gboolean virtio_mem;
+    gboolean dimm;
+    gboolean balloon;
+} Means;
+
+typedef struct {
+    const GuestMemory *memory;
+    Means means;
+    guint64 target;
+    const RecipeBound *bounds;
+    guint n_bounds;
+} Question;
+
+/* How the devices should stand, as far as the next change goes. */
+typedef struct {
+    gboolean change;  /* there is a coarse change to make: */
+    MemoryStep step;  /*   this one, */
+    const char *wait; /*   or none until this device is where it was sent */
+    guint64 balloon;  /* what the balloon should hold after it */
+} Wanted;
+
+static gboolean
+has_virtio_mem(const GuestMemory *memory)
+{
+    for (guint i = 0; i < memory->n_devices; i++) {
+        if (memory->devices[i].kind == MEMORY_DEVICE_VIRTIO_MEM && memory->devices[i].id)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static Means
+means_of(const GuestMemory *memory, Mechanism mechanism)
+{
+    gboolean virtio_mem = has_virtio_mem(memory);
+
+    switch (mechanism) {
+    case MECHANISM_DIMM:
+        return (Means){ .dimm = memory->slots > 0 };
+    case MECHANISM_VIRTIO_MEM:
+        return (Means){ .virtio_mem = virtio_mem };
+    case MECHANISM_BALLOON:
+        return (Means){ .balloon = memory->has_balloon };
+    case MECHANISM_AUTO:
+        break;
+    }
+    return (Means){
+        .virtio_mem = virtio_mem,
+        .dimm = !virtio_mem && memory->slots > 0,
+        .balloon = memory->has_balloon,
+    };
+}
+
+static RecipeBound
+bound_of(const Question *question, const char *device)
+{
+    for (guint i = 0; i < question->n_bounds; i++) {
+        if (g_strcmp0(question->bounds[i].device, device) == 0)
+            return question->bounds[i];
+    }
+    return (RecipeBound){ .device = device, .most = G_MAXUINT64 };
+}
+
+static gboolean
+is_bounded(const Question *question, const char *device)
+{
+    RecipeBound bound = bound_of(question, device);
+
+    return bound.least > 0 || bound.most < G_MAXUINT64;
+}
+
+/* Boot memory and every device as it is now, or as it was last told to be. */
+static guint64
+capacity_of(const GuestMemory *memory)
+{
+    guint64 capacity = memory->boot;
+
+    for (guint i = 0; i < memory->n_devices; i++)
+        capacity += memory->devices[i].size;
+    return capacity;
+}
+
+static guint64
+virtio_mem_bytes(const GuestMemory *memory)
+{
+    return capacity_of(memory) - memory->boot - guest_memory_dimms(memory);
+}
+
+/* What maxmem leaves for DIMMs: virtio-mem devices reserve all that they could become. */
+static guint64
+dimm_headroom(const GuestMemory *memory)
+{
+    guint64 taken = memory->boot;
+
+    for (guint i = 0; i < memory->n_devices; i++) {
+        const MemoryDevice *device = &memory->devices[i];
+
+        taken += device->kind == MEMORY_DEVICE_DIMM ? device->size : device->max;
+    }
+    return memory->max - MIN(memory->max, taken);
+}
+
+static guint64
+round_down(guint64 value, guint64 grain)
+{
+    return value - value % grain;
+}
+
+static guint64
+round_up(guint64 value, guint64 grain)
+{
+    return round_down(value, grain) + (value % grain ? grain : 0);
+}
+
+/* Capacity beyond the target is the balloon's to hold, as far as it may. */
+static guint64
+balloon_wanted(const Question *question, guint64 capacity)
+{
+    RecipeBound bound = bound_of(question, RECIPE_BALLOON);
+    guint64 beyond = capacity - MIN(capacity, question->target);
+
+    return CLAMP(round_down(beyond, MEMORY_BALLOON_GRAIN), bound.least,
+                 MAX(bound.least, bound.most));
+}
+
+/* The DIMM that is still coming or going, and must be waited for, or NULL. */
+static const MemoryDevice *
+unsettled_dimm(const Question *question)
+{
+    for (guint i = 0; i < question->memory->n_devices; i++) {
+        const MemoryDevice *device = &question->memory->devices[i];
+
+        if (device->kind == MEMORY_DEVICE_DIMM && (device->removing || !device->acknowledged) &&
+            !is_bounded(question, device->id))
+            return device;
+    }
+    return NULL;
+}
+
+/*
+ * virtio-mem
+ */
+
+/* What @device should be asked for so that, after it, @left bytes are covered. */
+static guint64
+virtio_mem_share(const Question *question, const MemoryDevice *device, guint64 left)
+{
+    RecipeBound bound = bound_of(question, device->id);
+    guint64 most = round_down(MIN(device->max, bound.most), device->block);
+    guint64 least = MIN(round_up(bound.least, device->block), most);
+
+    return CLAMP(round_up(MIN(left, most), device->block), least, most);
+}
+
+static Wanted
+want_virtio_mem(const Question *question)
+{
+    const GuestMemory *memory = question->memory;
+    guint64 fixed = memory->boot + guest_memory_dimms(memory);
+    guint64 held = question->means.balloon ? 0 : memory->ballooned;
+    guint64 left = question->target + held - MIN(question->target + held, fixed);
+    guint64 capacity = fixed;
+    const MemoryDevice *unsettled = unsettled_dimm(question);
+    Wanted wanted = { .wait = unsettled ? unsettled->id : NULL };
+
+    for (guint i = 0; i < memory->n_devices; i++) {
+        const MemoryDevice *device = &memory->devices[i];
+        guint64 share;
+
+        if (device->kind != MEMORY_DEVICE_VIRTIO_MEM || !device->id || device->block == 0)
+            continue;
+        share = virtio_mem_share(question, device, left);
+        left -= MIN(left, share);
+        capacity += share;
+        if (wanted.change || wanted.wait)
+            continue;
+        if (share != device->requested) {
+            wanted.change = TRUE;
+            wanted.step = (MemoryStep){ .kind = MEMORY_STEP_RESIZE_VIRTIO_MEM,
+                                        .size = share,
+                                        .node = device->node,
+                                        .device = device->id };
+        } else if (device->size != device->requested && !is_bounded(question, device->id)) {
+            wanted.wait = device->id;
+        }
+    }
+
+    /* The balloon is for what virtio-mem cannot take: boot memory. */
+    if (question->means.balloon && question->target < fixed)
+        wanted.balloon = balloon_wanted(question, capacity);
+    return wanted;
+}
+
+/*
+ * DIMMs
+ */
+
+/* The largest DIMM of ours that may go while @spare bytes are too many. */
+static const MemoryDevice *
+removable_dimm(const Question *question, guint64 spare)
+{
+    const MemoryDevice *best = NULL;
+
+    for (guint i = 0; i < question->memory->n_devices; i++) {
+        const MemoryDevice *device = &question->memory->devices[i];
+
+        if (device->kind == MEMORY_DEVICE_DIMM && device->ours && device->size <= spare &&
+            !is_bounded(question, device->id) && (!best || device->size > best->size))
+            best = device;
+    }
+    return best;
+}
+
+/* See "The ladder of DIMM sizes" above. Returns 0 if no DIMM can be plugged. */
+static guint64
+dimm_rung(const Question *question, guint64 need)
+{
+    const GuestMemory *memory = question->memory;
+    guint free_slots = guest_memory_free_slots(memory);
+    guint64 headroom = round_down(
+        MIN(dimm_headroom(memory), bound_of(question, RECIPE_NEW_DIMM).most), MEMORY_DIMM_GRAIN);
+    guint64 rung = MEMORY_DIMM_GRAIN;
+    guint64 least = MEMORY_DIMM_GRAIN;
+
+    if (free_slots == 0 || headroom == 0)
+        return 0;
+    while (rung < headroom / free_slots)
+        rung *= 2;
+    if (question->means.balloon) {
+        guint64 quarter = round_down(guest_memory_actual(memory) / 4, MEMORY_DIMM_GRAIN);
+
+        least = CLAMP(quarter, MEMORY_DIMM_GRAIN, rung);
+    }
+    return MIN(CLAMP(round_up(need, MEMORY_DIMM_GRAIN), least, rung), headroom);
+}
+
+static Wanted
+want_dimm(const Question *question)
+{
+    const GuestMemory *memory = question->memory;
+    const MemoryDevice *unsettled = unsettled_dimm(question);
+    const MemoryDevice *removable;
+    guint64 held = question->means.balloon ? 0 : memory->ballooned;
+    guint64 capacity = capacity_of(memory) - held;
+    Wanted wanted = { 0 };
+
+    if (unsettled) {
+        wanted.wait = unsettled->id;
+        if (unsettled->removing)
+            capacity -= unsettled->size;
+    } else if (capacity < question->target) {
+        guint64 size = dimm_rung(question, question->target - capacity);
+
+        wanted.change = size > 0;
+        wanted.step = (MemoryStep){ .kind = MEMORY_STEP_PLUG_DIMM, .size = size };
+        capacity += size;
+    } else if ((removable = removable_dimm(question, capacity - question->target))) {
+        wanted.change = TRUE;
+        wanted.step = (MemoryStep){ .kind = MEMORY_STEP_UNPLUG_DIMM,
+                                    .size = removable->size,
+                                    .node = removable->node,
+                                    .device = removable->id };
+        capacity -= removable->size;
+    }
+
+    if (question->means.balloon)
+        wanted.balloon = balloon_wanted(question, capacity);
+    return wanted;
+}
+
+static Wanted
+want_balloon_only(const Question *question)
+{
+    Wanted wanted = { 0 };
+
+    if (question->means.balloon)
+        wanted.balloon = balloon_wanted(question, capacity_of(question->memory));
+    return wanted;
+}
+
+/*
+ * The step
+ */
+
+static Recipe
+recipe_step(const MemoryStep *step)
+{
+    return (Recipe){ .verdict = RECIPE_STEP, .step = *step };
+}
+
+static Recipe
+recipe_wait(const char *device)
+{
+    return (Recipe){ .verdict = RECIPE_WAIT, .waiting_for = device };
+}
+
+static Recipe
+recipe_balloon(guint64 size)
+{
+    return recipe_step(&(MemoryStep){ .kind = MEMORY_STEP_SET_BALLOON, .size = size });
+}
+
+static RecipeShort
+why_above(const Question *question, guint64 beyond)
+{
+    const GuestMemory *memory = question->memory;
+
+    if (question->n_bounds > 0)
+        return RECIPE_SHORT_REFUSED;
+    if (question->means.virtio_mem) {
+        for (guint i = 0; i < memory->n_devices; i++) {
+            if (memory->devices[i].kind == MEMORY_DEVICE_VIRTIO_MEM && memory->devices[i].size > 0)
+                return RECIPE_SHORT_GRAIN;
+        }
+    }
+    if (question->means.balloon && beyond < MEMORY_BALLOON_GRAIN)
+        return RECIPE_SHORT_GRAIN;
+    if (question->means.dimm && guest_memory_dimms(memory) > 0)
+        return beyond < MEMORY_DIMM_GRAIN ? RECIPE_SHORT_GRAIN : RECIPE_SHORT_NOT_OURS;
+    return question->target < memory->boot ? RECIPE_SHORT_BOOT : RECIPE_SHORT_NOT_OURS;
+}
+
+static RecipeShort
+why_below(const Question *question)
+{
+    const Means *means = &question->means;
+
+    if (question->n_bounds > 0)
+        return RECIPE_SHORT_REFUSED;
+    if (means->virtio_mem)
+        return RECIPE_SHORT_MAXIMUM;
+    if (means->dimm)
+        return guest_memory_free_slots(question->memory) == 0 ? RECIPE_SHORT_SLOTS
+                                                              : RECIPE_SHORT_MAXIMUM;
+    return means->balloon ? RECIPE_SHORT_MAXIMUM : RECIPE_SHORT_MECHANISM;
+}
+
+static Recipe
+recipe_done(const Question *question)
+{
+    guint64 actual = guest_memory_actual(question->memory);
+    RecipeShort reason = RECIPE_AT_TARGET;
+
+    if (actual > question->target)
+        reason = why_above(question, actual - question->target);
+    else if (actual < question->target)
+        reason = why_below(question);
+    return (Recipe){ .verdict = RECIPE_DONE, .reason = reason };
+}
+
+Recipe
+recipe_next_step(const GuestMemory *memory, guint64 target, Mechanism mechanism,
+                 const RecipeBound *bounds, guint n_bounds)
+{
+    const Question question = {
+        .memory = memory,
+        .means = means_of(memory, mechanism),
+        .target = target,
+        .bounds = bounds,
+        .n_bounds = n_bounds,
+    };
+    const Wanted wanted = question.means.virtio_mem ? want_virtio_mem(&question)
+                          : question.means.dimm     ? want_dimm(&question)
+                                                    : want_balloon_only(&question);
+    gboolean balloon_moves = question.means.balloon &&
+                             memory->ballooned != memory->balloon_requested &&
+                             !is_bounded(&question, RECIPE_BALLOON);
+
+    if (question.means.balloon && memory->balloon_requested > wanted.balloon)
+        return recipe_balloon(wanted.balloon);
+    if (balloon_moves && memory->ballooned > wanted.balloon)
+        return recipe_wait(RECIPE_BALLOON);
+
+    if (wanted.wait)
+        return recipe_wait(wanted.wait);
+    if (wanted.change)
+        return recipe_step(&wanted.step);
+
+    if (question.means.balloon && memory->balloon_requested < wanted.balloon)
+        return recipe_balloon(wanted.balloon);
+    if (balloon_moves)
+        return recipe_wait(RECIPE_BALLOON);
+    return recipe_done(&question);
+}
+
+RecipeRange
+recipe_range(const GuestMemory *memory, Mechanism mechanism)
+{
+    Means means = means_of(memory, mechanism);
+    guint64 held = means.balloon ? 0 : memory->ballooned;
+    guint64 dimms = guest_memory_dimms(memory);
+    guint64 fixed = memory->boot + (means.virtio_mem ? dimms : virtio_mem_bytes(memory)) - held;
+    RecipeRange range = { .lowest = fixed, .highest = capacity_of(memory) - held, .base = fixed };
+
+    if (means.virtio_mem) {
+        range.highest = fixed;
+        for (guint i = 0; i < memory->n_devices; i++) {
+            const MemoryDevice *device = &memory->devices[i];
+
+            if (device->kind != MEMORY_DEVICE_VIRTIO_MEM)
+                continue;
+            range.highest += device->max;
+            range.grain = MAX(range.grain, device->block);
+        }
+    } else if (means.dimm) {
+        range.grain = MEMORY_DIMM_GRAIN;
+        if (guest_memory_free_slots(memory) > 0)
+            range.highest += round_down(dimm_headroom(memory), MEMORY_DIMM_GRAIN);
+        for (guint i = 0; i < memory->n_devices; i++) {
+            if (memory->devices[i].kind == MEMORY_DEVICE_DIMM && !memory->devices[i].ours)
+                range.lowest += memory->devices[i].size;
+        }
+    } else {
+        range.lowest = range.highest;
+    }
+    if (means.balloon) {
+        range.lowest = MIN(range.highest, RECIPE_LEAST_LEFT);
+        if (!means.virtio_mem)
+            range.grain = BALLOON_POLICY_GRAIN;
+    }
+    range.grain = MAX(range.grain, MEMORY_BALLOON_GRAIN);
+    return range;
+}
+
+const char *
+recipe_short_describe(RecipeShort reason)
+{
+    static const char *const texts[] = {
+        [RECIPE_AT_TARGET] = "at its target",
+        [RECIPE_SHORT_GRAIN] = "the nearest size above that its devices can make",
+        [RECIPE_SHORT_MAXIMUM] = "its maximum memory is plugged",
+        [RECIPE_SHORT_SLOTS] = "no DIMM slot is free",
+        [RECIPE_SHORT_MECHANISM] = "it has no device for this mechanism",
+        [RECIPE_SHORT_BOOT] = "boot memory can only be taken by a balloon",
+        [RECIPE_SHORT_NOT_OURS] = "what is left to take is not memplug's to unplug",
+        [RECIPE_SHORT_REFUSED] = "the guest does not follow",
+    };
+
+    return texts[reason];
+}
