@@ -80,7 +80,8 @@ const char *guest_get_name(Guest *guest);
 /*
  * Returns: (transfer none): tells this run of the guest from every other: a
  *   guest that was stopped and started again under its name has another one.
- *   Kept intents are bound to it. It survives a restart of memplugd.
+ *   Kept intents are bound to it. It survives a restart of memplugd, and has no
+ *   other characters than letters, digits and "._@:-".
  */
 const char *guest_get_instance(Guest *guest);
 
@@ -112,7 +113,8 @@ gboolean guest_act_finish(Guest *guest, GAsyncResult *result, GError **error);
 void guest_set_stats_period(Guest *guest, guint period_s);
 
 /*
- * Keeps @limits where the guest is defined, so that they outlive memplugd.
+ * Keeps @limits where the guest is defined, so that they outlive memplugd. On
+ * success guest_get_limits() says them at once.
  * Returns: FALSE with @error set if that place cannot be written.
  */
 gboolean guest_store_limits(Guest *guest, const GuestLimits *limits, GError **error);
