@@ -11,7 +11,8 @@
  *   - write one target for each guest, within [floor, ceiling];
  *   - keep the sum of the targets within the budget if the sum of the floors is;
  *   - never give a guest less because it demands more;
- *   - treat guests of equal views equally, whatever their place in the array.
+ *   - treat guests of equal views equally, whatever their place in the array. What
+ *     cannot be split evenly (less than a byte for each guest) stays free.
  *
  * tests/unit/allocate/test-properties.c holds each of them to that.
  */
@@ -42,6 +43,10 @@ typedef struct {
     void (*allocate)(const HostView *host, const GuestView *guests, gsize n_guests,
                      guint64 *targets);
 } Policy;
+
+/* The policies there are, for the table in policy.c and for tests of one alone. */
+extern const Policy policy_balance;
+extern const Policy policy_static;
 
 /* Returns: (nullable): the policy called @name. */
 const Policy *policy_find(const char *name);
