@@ -51,5 +51,6 @@ void sample_ring_push(SampleRing *ring, const Sample *sample);
 /* Returns: (nullable): the sample @age places before the latest (0: the latest). */
 const Sample *sample_ring_get(const SampleRing *ring, guint age);
 
-/* Returns: total - available: what the guest cannot give up without hurt. */
+/* Returns: total - available (0 if that is negative): what the guest cannot give
+ * up without hurt. */
 guint64 sample_used(const Sample *sample);

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "monitor/sample.h"
+
+void
+sample_ring_clear(SampleRing *ring)
+{
+    ring->next = 0;
+    ring->count = 0;
+}
+
+void
+sample_ring_push(SampleRing *ring, const Sample *sample)
+{
+    const Sample *latest = sample_ring_get(ring, 0);
+
+    if (latest && sample->time_us <= latest->time_us)
+        return;
+    ring->samples[ring->next] = *sample;
+    ring->next = (ring->next + 1) % SAMPLE_RING_SIZE;
+    ring->count = MIN(ring->count + 1, SAMPLE_RING_SIZE);
+}
+
+const Sample *
+sample_ring_get(const SampleRing *ring, guint age)
+{
+    if (age >= ring->count)
+        return NULL;
+    return &ring->samples[(ring->next + SAMPLE_RING_SIZE - 1 - age) % SAMPLE_RING_SIZE];
+}
+
+guint64
+sample_used(const Sample *sample)
+{
+    return sample->total > sample->available ? sample->total - sample->available : 0;
+}
