@@ -7,7 +7,11 @@
  * PredictorState of fixed size that the caller owns, so memory per guest is
  * constant and a recorded trace replays to the same forecasts.
  *
- *   predictor->start(state) ─▶ predictor->forecast(state, ring, boot, now) each cycle
+ *   predictor->start(state) ─▶ predictor->forecast(state, ring, actual, now) each cycle
+ *
+ * start() is called again when the guest restarts. @actual is what the guest has
+ * at @now, while the samples are older: while memory is being plugged or unplugged
+ * the two disagree, and a predictor must bear that.
  */
 #pragma once
 
@@ -15,8 +19,8 @@
 
 typedef struct {
     guint64 demand;     /* bytes of actual that the guest should have; 0 without samples */
-    guint64 used;       /* bytes in use as of the latest sample */
-    double slope;       /* bytes a second, as far as a trend was seen */
+    guint64 used;       /* bytes in use as of the latest sample; never above @demand */
+    double slope;       /* bytes a second, as far as a trend was seen; may be negative */
     gboolean valid;     /* FALSE: there is nothing to go by; leave the guest as it is */
     gboolean pressed;   /* the guest swaps in or stalls: never take from it */
     const char *reason; /* static text: which part decided, for people */
@@ -34,6 +38,9 @@ typedef struct {
     void (*start)(PredictorState *state);
     Forecast (*forecast)(PredictorState *state, const SampleRing *ring, guint64 actual, gint64 now);
 } Predictor;
+
+/* The predictors there are, for the table in predictor.c and for tests of one alone. */
+extern const Predictor predictor_headroom;
 
 /* Returns: (nullable): the predictor called @name. */
 const Predictor *predictor_find(const char *name);
