@@ -3,6 +3,13 @@
  * The limits that every policy obeys, in the order in which they are applied;
  * each that changed a target is remembered in LimitedTarget.limits, so that a
  * decision can be explained.
+ *
+ * Where two of them disagree, the earlier in this list wins:
+ *
+ *   1. floor and ceiling: an administrator's word;
+ *   2. the budget: the host has no more;
+ *   3. donors before acceptors: what a donor still holds is not there yet;
+ *   4. the rest, which only damps.
  */
 #pragma once
 
@@ -14,7 +21,7 @@ typedef enum {
     LIMIT_PRESSED = 1 << 2,   /* not shrunk: the guest is under pressure */
     LIMIT_COOL_DOWN = 1 << 3, /* not shrunk: too soon after it last grew */
     LIMIT_DEAD_BAND = 1 << 4, /* left as it is: the change is too small to matter */
-    LIMIT_STEP = 1 << 5,      /* the change was cut to the largest step */
+    LIMIT_STEP = 1 << 5,      /* shrinks by one step only, or waits until it has done the last */
     LIMIT_GRAIN = 1 << 6,     /* rounded to what the guest's devices can reach */
     LIMIT_BUDGET = 1 << 7,    /* cut, since the budget is lent out */
     LIMIT_DONORS = 1 << 8,    /* growth waits until donors have shrunk */
@@ -55,10 +62,23 @@ typedef struct {
  *
  * Guarantees, for whatever @raw says:
  *   - each target is within the guest's [floor, ceiling];
- *   - the targets sum to at most the budget, if the floors do;
- *   - the sum of max(actual, target) exceeds the budget only where the sum of
- *     actual already did: nobody grows on memory that a donor still holds;
- *   - raising one guest's raw target never lowers its limited one.
+ *   - the targets sum to at most the budget, if the floors do; if not, each
+ *     guest gets its floor;
+ *   - nobody grows beyond its floor on memory that a donor still holds: the sum of
+ *     max(actual, target) is at most the budget, or at most the sum of
+ *     max(actual, floor) if that exceeds it;
+ *   - a guest under pressure keeps what it has, unless its ceiling or the budget
+ *     forbids it, and the budget only after all unpressed guests were cut to their
+ *     raw targets;
+ *   - a target is a size that the guest's devices can reach, or what the guest has
+ *     or was asked for; or its floor, or anything within [floor, ceiling], where
+ *     none of these serves;
+ *   - raising one guest's raw target never lowers its limited one, nor raises that
+ *     of another;
+ *   - guests that are equal in all get equal targets. Where rounding to grains leaves
+ *     memory that would serve one of them but not all, it stays free.
+ *
+ * O(n_guests) with the cost of a water level (some 50 steps) for each, two allocations.
  */
 void limits_apply(const LimitTuning *tuning, const HostView *host, const GuestView *views,
                   const LimitGuest *guests, gsize n_guests, const guint64 *raw, gint64 now,

@@ -7,10 +7,11 @@
  * The daemon's cycle and the simulator call the same planner on the same
  * structs; it does no I/O, reads no clock, logs nothing.
  *
- * The caller fills the upper part of a PlanGuest and owns the array; the
- * planner fills the lower part. Guests that the policy must not move (held by
- * an administrator, not managed, paused, without statistics) are pinned: they
- * keep what they were asked for, and it counts against the budget.
+ * The caller fills the upper part of a PlanGuest anew for each plan and owns the
+ * array; the planner fills the lower part. Guests that the policy must not move
+ * (held by an administrator, not managed, paused, without statistics) are pinned:
+ * they keep what they were asked for, the policy does not see them, and what they
+ * have or were asked for, whichever is more, counts against the budget.
  */
 #pragma once
 
@@ -23,7 +24,7 @@ typedef enum {
     PLAN_PIN_UNMANAGED, /* opted out of memplug */
     PLAN_PIN_HELD,      /* an administrator has set its memory */
     PLAN_PIN_FROZEN,    /* paused, migrating or unreachable: it could not follow */
-    PLAN_PIN_NO_SAMPLE, /* nothing is known of its use, or nothing recent */
+    PLAN_PIN_NO_SAMPLE, /* nothing is known of its use, or nothing recent: set by the planner */
 } PlanPin;
 
 typedef struct {
@@ -39,7 +40,7 @@ typedef struct {
     guint64 grain;
     guint64 grain_base;
     gint64 grown_us;
-    PlanPin pin;
+    PlanPin pin; /* in and out: see planner_predict() */
 
     /* out */
     Forecast forecast;
@@ -56,15 +57,17 @@ typedef struct {
 
 /* What came of a plan as a whole. */
 typedef struct {
-    guint64 lent;      /* sum of the targets */
-    guint64 demand;    /* sum of the demands of the guests with a forecast */
+    guint64 lent;      /* sum of the targets, those of pinned guests included */
+    guint64 demand;    /* sum of the demands of the guests with a valid forecast */
     guint64 shortfall; /* by how much floors and pinned guests exceed the budget; 0 is well */
 } PlanSummary;
 
-/* Fills in each guest's forecast. A guest without samples becomes pinned. */
+/* Fills in each guest's forecast, also that of a pinned guest, for people to see.
+ * A guest without a valid forecast and not pinned yet becomes PLAN_PIN_NO_SAMPLE. */
 void planner_predict(PlanGuest *guests, gsize n_guests, gint64 now);
 
-/* Fills in each guest's raw target, target and limits from its forecast. */
+/* Fills in each guest's raw target, target and limits from its forecast. Never puts
+ * a target outside of [floor, ceiling], unless the guest is pinned. */
 PlanSummary planner_allocate(const PlanSettings *settings, PlanGuest *guests, gsize n_guests,
                              gint64 now);
 

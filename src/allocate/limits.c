@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * From a policy's raw targets to targets that can be asked for, in two parts.
+ *
+ * Damping looks at one guest alone. It passes the raw target through the stages
+ * of the table below; each is a function that rises or stays when its argument
+ * does, so what comes out, the *wanted* target, does too.
+ *
+ * Sharing looks at all guests. What a guest has, or its floor if it has less, is
+ * its *base*; the bases say what of the budget is taken as of now.
+ *   - If they fit the budget, nobody needs to be cut. What is left of the budget
+ *     is shared among those that want more than their base.
+ *   - If not, nobody grows. If what is wanted exceeds the budget even so, it is
+ *     cut: first the damping of unpressed guests is undone, down to their raw
+ *     targets (which a proper policy has kept within the budget), then that of
+ *     pressed ones, then unpressed guests go down to their floors, then pressed.
+ * Which of the two holds follows from what guests have, never from what they
+ * want: so wanting more cannot tip a guest into getting less.
+ *
+ * Both share by water level (policies/water-level.h), whose promises carry over
+ * to the targets. In the second case the tiers are one long scale: the end of one
+ * is the beginning of the next, and its proof holds along all of it.
+ *
+ * Why it comes to rest when demands do: guests that have followed fit the budget,
+ * so only the first case is left, which never lowers a target; damped wants move
+ * towards the raw target and stop at the first reachable size at or above it.
+ */
+#include "allocate/limits.h"
+#include "policies/water-level.h"
+
+typedef unsigned __int128 Wide;
+
+const LimitTuning limit_tuning_default = {
+    /* Well below the headroom that is part of a demand, so that leaving a change
+     * alone never leaves a guest without room; above what idle guests jitter by. */
+    .dead_band = 0.03,
+    .dead_band_min = G_GUINT64_CONSTANT(16) << 20,
+    /* Below the headroom again: one wrong step does not by itself make a guest
+     * swap. At a step a second seven eighths of a guest are given back in 16 s. (MOM
+     * takes 5 % in 10 s, Proxmox 100 MiB in 10 s; users complain that they wait.) */
+    .shrink_step = 0.125,
+    .shrink_step_min = G_GUINT64_CONSTANT(64) << 20,
+    /* A guest that just asked for memory fills it within seconds, if it does at
+     * all; plugging costs it page tables, and unplugging migrates pages. */
+    .cool_down_us = 30 * G_USEC_PER_SEC,
+};
+
+/* A guest on its way through the stages. */
+typedef struct {
+    const LimitTuning *tuning;
+    const GuestView *view;
+    const LimitGuest *guest;
+    gint64 now;
+    guint64 stay; /* what leaving it as it is means: requested, within floor and ceiling */
+} LimitCase;
+
+static guint64
+part_of(guint64 bytes, double fraction)
+{
+    return (guint64)((double)bytes * CLAMP(fraction, 0.0, 0.99));
+}
+
+static guint64
+minus(guint64 a, guint64 b)
+{
+    return a > b ? a - b : 0;
+}
+
+/* Returns: the largest reachable size not above @bytes; 0 if there is none. */
+static guint64
+reach_down(const LimitGuest *guest, guint64 bytes)
+{
+    guint64 grain = MAX(guest->grain, 1), rest;
+
+    if (bytes >= guest->grain_base)
+        return bytes - (bytes - guest->grain_base) % grain;
+    rest = (guest->grain_base - bytes) % grain;
+    return rest == 0 ? bytes : minus(bytes, grain - rest);
+}
+
+/* Returns: the smallest reachable size not below @bytes; G_MAXUINT64 if there is none. */
+static guint64
+reach_up(const LimitGuest *guest, guint64 bytes)
+{
+    guint64 grain = MAX(guest->grain, 1), rest;
+
+    if (bytes <= guest->grain_base)
+        return bytes + (guest->grain_base - bytes) % grain;
+    rest = (bytes - guest->grain_base) % grain;
+    if (rest == 0)
+        return bytes;
+    return bytes <= G_MAXUINT64 - (grain - rest) ? bytes + (grain - rest) : G_MAXUINT64;
+}
+
+static guint64
+limit_floor(const LimitCase *c, guint64 target)
+{
+    return MAX(target, c->view->floor);
+}
+
+static guint64
+limit_ceiling(const LimitCase *c, guint64 target)
+{
+    return MIN(target, c->view->ceiling);
+}
+
+/* A pressed guest keeps what it was asked to have and what it has, whichever is
+ * more: a shrink still going on when pressure sets in ends there. */
+static guint64
+limit_pressed(const LimitCase *c, guint64 target)
+{
+    guint64 keep = MIN(MAX(c->stay, c->view->actual), c->view->ceiling);
+
+    return c->view->pressed ? MAX(target, keep) : target;
+}
+
+static guint64
+limit_cool_down(const LimitCase *c, guint64 target)
+{
+    gboolean cooling =
+        c->guest->grown_us != 0 && c->now - c->guest->grown_us < c->tuning->cool_down_us;
+
+    return cooling ? MAX(target, c->stay) : target;
+}
+
+/*
+ * Small growth is left out for good, not only for a while, but it lacks less than
+ * the band, which is a small part of headroom. A guest that has no more than the
+ * band unused, or is pressed, gets even a little.
+ */
+static guint64
+limit_dead_band(const LimitCase *c, guint64 target)
+{
+    guint64 band = MAX(part_of(c->stay, c->tuning->dead_band), c->tuning->dead_band_min);
+    gboolean tight = c->view->pressed || minus(c->stay, c->view->used) <= band;
+
+    if (target < c->stay)
+        return c->stay - target < band ? c->stay : target;
+    return target - c->stay < band && !tight ? c->stay : target;
+}
+
+/*
+ * The step counts from what the guest has, not from what it was asked for: a
+ * guest that does not follow is not asked for ever more. Growth has no step: it
+ * answers bursts. A step of less than a grain would never be taken.
+ */
+static guint64
+limit_step(const LimitCase *c, guint64 target)
+{
+    guint64 step = MAX(part_of(c->stay, c->tuning->shrink_step), c->tuning->shrink_step_min);
+    guint64 lowest = minus(c->view->actual, MAX(step, c->guest->grain));
+
+    return target < c->stay ? MAX(target, MIN(lowest, c->stay)) : target;
+}
+
+/* Returns: whether the guest can be left at @bytes. */
+static gboolean
+allowed(const GuestView *view, guint64 bytes)
+{
+    return bytes >= view->floor && bytes <= view->ceiling;
+}
+
+/*
+ * Up to the next reachable size, since the policy says that the guest needs that
+ * much. What it has and what it was asked for count as reachable, so that rounding
+ * never turns a shrink into growth or the other way round. Where all reachable
+ * sizes are too small, the largest; where none is within floor and ceiling, the
+ * target as it is: the guest will go as near as it can.
+ */
+static guint64
+limit_grain(const LimitCase *c, guint64 target)
+{
+    const GuestView *view = c->view;
+    const guint64 stops[] = { reach_up(c->guest, target), reach_down(c->guest, view->ceiling),
+                              view->actual, view->requested };
+    guint64 above = G_MAXUINT64, largest = 0;
+    gboolean found = FALSE;
+
+    for (gsize i = 0; i < G_N_ELEMENTS(stops); i++) {
+        if (!allowed(view, stops[i]))
+            continue;
+        found = TRUE;
+        largest = MAX(largest, stops[i]);
+        if (stops[i] >= target)
+            above = MIN(above, stops[i]);
+    }
+    if (!found)
+        return target;
+    return largest >= target ? above : largest;
+}
+
+/* Returns: the largest reachable size that is within the cut @amount. */
+static guint64
+round_down(const LimitCase *c, guint64 amount)
+{
+    const guint64 stops[] = { reach_down(c->guest, amount), c->view->actual, c->view->requested };
+    guint64 largest = c->view->floor;
+
+    for (gsize i = 0; i < G_N_ELEMENTS(stops); i++) {
+        if (stops[i] <= amount)
+            largest = MAX(largest, stops[i]);
+    }
+    return largest;
+}
+
+/* In the order of application. The last two are not for one guest to decide. */
+static const struct {
+    Limit limit;
+    const char *text;
+    guint64 (*apply)(const LimitCase *c, guint64 target);
+} stages[] = {
+    { LIMIT_FLOOR, "raised to its floor", limit_floor },
+    { LIMIT_CEILING, "lowered to its ceiling", limit_ceiling },
+    { LIMIT_PRESSED, "not shrunk while under pressure", limit_pressed },
+    { LIMIT_COOL_DOWN, "not shrunk so soon after it grew", limit_cool_down },
+    { LIMIT_DEAD_BAND, "left alone for so small a change", limit_dead_band },
+    { LIMIT_STEP, "shrunk by no more than one step at a time", limit_step },
+    { LIMIT_GRAIN, "rounded to what its devices can reach", limit_grain },
+    { LIMIT_BUDGET, "cut to the budget", NULL },
+    { LIMIT_DONORS, "grows when others have given back", NULL },
+};
+
+const char *
+limit_describe(Limit limit)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(stages); i++) {
+        if (stages[i].limit == limit)
+            return stages[i].text;
+    }
+    return "not limited";
+}
+
+static LimitedTarget
+damp(const LimitCase *c, guint64 raw)
+{
+    LimitedTarget limited = { .target = raw };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(stages); i++) {
+        guint64 before = limited.target;
+
+        if (!stages[i].apply)
+            continue;
+        limited.target = stages[i].apply(c, before);
+        if (limited.target != before)
+            limited.limits |= stages[i].limit;
+    }
+    return limited;
+}
+
+static guint64
+base_of(const GuestView *view)
+{
+    return MAX(view->actual, view->floor);
+}
+
+/* The bases fit: each guest keeps its base, and those that want more share the rest. */
+static void
+share_growth(const GuestView *views, gsize n_guests, const LimitedTarget *wanted,
+             WaterVessel *vessels)
+{
+    for (gsize i = 0; i < n_guests; i++) {
+        vessels[i].low = base_of(&views[i]);
+        vessels[i].high = MAX(vessels[i].low, wanted[i].target);
+    }
+}
+
+/* Who is cut, and how far, in this order, until the budget is met. */
+static const struct {
+    gboolean pressed;
+    gboolean to_floor; /* if not, to the raw target */
+} cuts[] = {
+    { .pressed = FALSE, .to_floor = FALSE },
+    { .pressed = TRUE, .to_floor = FALSE },
+    { .pressed = FALSE, .to_floor = TRUE },
+    { .pressed = TRUE, .to_floor = TRUE },
+};
+
+/* The bases exceed the budget: nobody grows, and the first cut that reaches the
+ * budget is made as far as needed. */
+static void
+cut_to_budget(const GuestView *views, gsize n_guests, guint64 budget, const guint64 *raw,
+              const LimitedTarget *wanted, WaterVessel *vessels)
+{
+    Wide lowest = 0;
+
+    for (gsize i = 0; i < n_guests; i++) {
+        vessels[i].low = vessels[i].high = MIN(wanted[i].target, base_of(&views[i]));
+        lowest += vessels[i].low;
+    }
+    for (gsize cut = 0; cut < G_N_ELEMENTS(cuts) && lowest > budget; cut++) {
+        lowest = 0;
+        for (gsize i = 0; i < n_guests; i++) {
+            guint64 to = cuts[cut].to_floor ? 0 : raw[i];
+
+            vessels[i].high = vessels[i].low;
+            if (!views[i].pressed == !cuts[cut].pressed)
+                vessels[i].low = MIN(vessels[i].low, MAX(to, views[i].floor));
+            lowest += vessels[i].low;
+        }
+    }
+}
+
+/* Takes over what sharing left of a wanted target. */
+static void
+settle(const LimitCase *c, guint64 amount, Limit cause, LimitedTarget *limited)
+{
+    guint64 reached;
+
+    if (amount >= limited->target)
+        return;
+    reached = round_down(c, amount);
+    limited->target = reached;
+    limited->limits |= cause | (reached != amount ? LIMIT_GRAIN : 0);
+}
+
+void
+limits_apply(const LimitTuning *tuning, const HostView *host, const GuestView *views,
+             const LimitGuest *guests, gsize n_guests, const guint64 *raw, gint64 now,
+             LimitedTarget *limited)
+{
+    g_autofree WaterVessel *vessels = g_new(WaterVessel, n_guests);
+    g_autofree LimitCase *cases = g_new(LimitCase, n_guests);
+    Wide bases = 0, wanted = 0;
+
+    for (gsize i = 0; i < n_guests; i++) {
+        const GuestView *view = &views[i];
+
+        cases[i] = (LimitCase){ .tuning = tuning, .view = view, .guest = &guests[i], .now = now };
+        cases[i].stay = CLAMP(view->requested, view->floor, view->ceiling);
+        limited[i] = damp(&cases[i], raw[i]);
+        vessels[i].weight = view->weight;
+        bases += base_of(view);
+        wanted += limited[i].target;
+    }
+
+    if (bases <= host->budget)
+        share_growth(views, n_guests, limited, vessels);
+    else
+        cut_to_budget(views, n_guests, host->budget, raw, limited, vessels);
+    water_level_fill(vessels, n_guests, host->budget);
+
+    for (gsize i = 0; i < n_guests; i++) {
+        gboolean waits = wanted <= host->budget && vessels[i].amount >= base_of(&views[i]);
+
+        settle(&cases[i], vessels[i].amount, waits ? LIMIT_DONORS : LIMIT_BUDGET, &limited[i]);
+    }
+}

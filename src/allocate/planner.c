@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "allocate/planner.h"
+
+/* Sums that must not wrap: they are compared with a budget. */
+static guint64
+add(guint64 a, guint64 b)
+{
+    return a <= G_MAXUINT64 - b ? a + b : G_MAXUINT64;
+}
+
+static guint64
+minus(guint64 a, guint64 b)
+{
+    return a > b ? a - b : 0;
+}
+
+void
+planner_predict(PlanGuest *guests, gsize n_guests, gint64 now)
+{
+    for (gsize i = 0; i < n_guests; i++) {
+        PlanGuest *guest = &guests[i];
+
+        guest->forecast = guest->predictor->forecast(guest->state, guest->ring, guest->actual, now);
+        if (!guest->forecast.valid && guest->pin == PLAN_PIN_NONE)
+            guest->pin = PLAN_PIN_NO_SAMPLE;
+    }
+}
+
+static GuestView
+to_view(const PlanGuest *guest)
+{
+    return (GuestView){
+        .floor = guest->floor,
+        .ceiling = guest->ceiling,
+        .actual = guest->actual,
+        .requested = guest->requested,
+        .used = guest->forecast.used,
+        .demand = guest->forecast.demand,
+        .weight = guest->weight,
+        .pressed = guest->forecast.pressed,
+    };
+}
+
+static LimitGuest
+to_limit_guest(const PlanGuest *guest)
+{
+    return (LimitGuest){
+        .grain = guest->grain,
+        .grain_base = guest->grain_base,
+        .grown_us = guest->grown_us,
+    };
+}
+
+/* What the policy and the limits work on: the guests that are not pinned, in order. */
+typedef struct {
+    gsize n;
+    GuestView *views;
+    LimitGuest *guests;
+    guint64 *raw;
+    LimitedTarget *limited;
+} PlanTable;
+
+static void
+plan_table_init(PlanTable *table, gsize n_most)
+{
+    table->n = 0;
+    table->views = g_new(GuestView, n_most);
+    table->guests = g_new(LimitGuest, n_most);
+    table->raw = g_new(guint64, n_most);
+    table->limited = g_new(LimitedTarget, n_most);
+}
+
+static void
+plan_table_clear(PlanTable *table)
+{
+    g_free(table->views);
+    g_free(table->guests);
+    g_free(table->raw);
+    g_free(table->limited);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(PlanTable, plan_table_clear)
+
+static void
+plan_table_add(PlanTable *table, const PlanGuest *guest)
+{
+    table->views[table->n] = to_view(guest);
+    table->guests[table->n] = to_limit_guest(guest);
+    table->n++;
+}
+
+static void
+take_target(PlanGuest *guest, guint64 raw, const LimitedTarget *limited)
+{
+    guest->raw = raw;
+    guest->target = limited->target;
+    guest->limits = limited->limits;
+}
+
+static void
+keep_pinned(PlanGuest *guest)
+{
+    guest->raw = guest->target = guest->requested;
+    guest->limits = 0;
+}
+
+PlanSummary
+planner_allocate(const PlanSettings *settings, PlanGuest *guests, gsize n_guests, gint64 now)
+{
+    g_auto(PlanTable) table = { 0 };
+    guint64 pinned = 0, floors = 0;
+    PlanSummary summary = { 0 };
+    HostView host;
+
+    plan_table_init(&table, n_guests);
+    for (gsize i = 0; i < n_guests; i++) {
+        if (guests[i].pin != PLAN_PIN_NONE) {
+            pinned = add(pinned, MAX(guests[i].actual, guests[i].requested));
+            continue;
+        }
+        floors = add(floors, guests[i].floor);
+        plan_table_add(&table, &guests[i]);
+    }
+
+    host.budget = minus(settings->budget, pinned);
+    settings->policy->allocate(&host, table.views, table.n, table.raw);
+    limits_apply(&settings->tuning, &host, table.views, table.guests, table.n, table.raw, now,
+                 table.limited);
+
+    for (gsize i = 0, k = 0; i < n_guests; i++) {
+        if (guests[i].pin != PLAN_PIN_NONE) {
+            keep_pinned(&guests[i]);
+        } else {
+            take_target(&guests[i], table.raw[k], &table.limited[k]);
+            k++;
+        }
+        summary.lent = add(summary.lent, guests[i].target);
+        if (guests[i].forecast.valid)
+            summary.demand = add(summary.demand, guests[i].forecast.demand);
+    }
+    summary.shortfall = minus(add(pinned, floors), settings->budget);
+    return summary;
+}
+
+static const char *const pin_texts[] = {
+    [PLAN_PIN_NONE] = "follows the policy",        [PLAN_PIN_UNMANAGED] = "not managed by memplug",
+    [PLAN_PIN_HELD] = "held by an administrator",  [PLAN_PIN_FROZEN] = "cannot follow now",
+    [PLAN_PIN_NO_SAMPLE] = "no recent statistics",
+};
+
+const char *
+plan_pin_describe(PlanPin pin)
+{
+    return pin_texts[pin];
+}
