@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What policy.h and limits.h promise, held against random worlds: the targets never
+ * sum above the budget, never leave [floor, ceiling], more demand never gets less,
+ * and so on.
+ *
+ * World number k is made from seed + k. A failure prints the seed of its world:
+ * with MEMPLUG_TEST_SEED set to it the same world is the first. By default the seed
+ * is the time, so that each run sees other worlds. MEMPLUG_TEST_WORLDS says how many
+ * (a run under valgrind does with fewer).
+ */
+#include "world.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WORLDS_DEFAULT G_GUINT64_CONSTANT(1000000)
+
+typedef unsigned __int128 Wide;
+
+static guint64 seed;
+static guint64 worlds;
+
+/* Targets of one world: as the policy has them, and after the limits. */
+typedef struct {
+    guint64 raw[WORLD_MOST_GUESTS];
+    LimitedTarget limited[WORLD_MOST_GUESTS];
+} Targets;
+
+/* Fails the running test with all that is needed to see why. */
+#define check(world, targets, condition)                                                        \
+    G_STMT_START                                                                                \
+    {                                                                                           \
+        if (!(condition)) {                                                                     \
+            world_print((world), (targets)->raw, (targets)->limited);                           \
+            fail_msg("MEMPLUG_TEST_SEED=%" G_GUINT64_FORMAT ": %s", (world)->seed, #condition); \
+        }                                                                                       \
+    }                                                                                           \
+    G_STMT_END
+
+static void
+run_policy(const World *world, const Policy *policy, Targets *targets)
+{
+    policy->allocate(&world->host, world->views, world->n_guests, targets->raw);
+}
+
+static void
+run_limits(const World *world, Targets *targets)
+{
+    limits_apply(&world->tuning, &world->host, world->views, world->guests, world->n_guests,
+                 targets->raw, world->now, targets->limited);
+}
+
+static void
+run_both(const World *world, const Policy *policy, Targets *targets)
+{
+    run_policy(world, policy, targets);
+    run_limits(world, targets);
+}
+
+/* A policy gone mad: the limits must hold it too. */
+static void
+random_raw(World *world, Targets *targets)
+{
+    for (gsize i = 0; i < world->n_guests; i++)
+        targets->raw[i] = world_random_size(world);
+}
+
+/* Calls @property on every @one_in'th world with every policy, and, if @policy may
+ * be NULL for it, once without. */
+static void
+for_all_worlds(guint64 one_in, gboolean without,
+               void (*property)(World *world, const Policy *policy))
+{
+    g_autofree World *world = g_new0(World, 1);
+
+    for (guint64 k = 0; k < MAX(worlds / one_in, 1); k++) {
+        for (const Policy *const *policy = policy_list(); *policy; policy++) {
+            world_make(world, seed + k);
+            property(world, *policy);
+        }
+        if (without) {
+            world_make(world, seed + k);
+            property(world, NULL);
+        }
+    }
+}
+
+/* --- policies alone ------------------------------------------------------- */
+
+static void
+policy_keeps_its_contract(World *world, const Policy *policy)
+{
+    Targets targets = { 0 };
+    Wide sum = 0;
+
+    run_policy(world, policy, &targets);
+    for (gsize i = 0; i < world->n_guests; i++) {
+        check(world, &targets, targets.raw[i] >= world->views[i].floor);
+        check(world, &targets, targets.raw[i] <= world->views[i].ceiling);
+        sum += targets.raw[i];
+    }
+    check(world, &targets, sum <= world->host.budget || !world_floors_fit(world));
+}
+
+static void
+test_policies_keep_their_contract(void **state)
+{
+    for_all_worlds(1, FALSE, policy_keeps_its_contract);
+}
+
+/* balance wastes nothing: what it leaves free, nobody demands, but for the bytes that
+ * cannot be shared evenly. */
+static void
+balance_wastes_nothing(World *world, const Policy *policy)
+{
+    Targets targets = { 0 };
+    Wide sum = 0, asked = 0;
+
+    if (policy != &policy_balance || !world_floors_fit(world))
+        return;
+    run_policy(world, policy, &targets);
+    for (gsize i = 0; i < world->n_guests; i++) {
+        const GuestView *view = &world->views[i];
+
+        sum += targets.raw[i];
+        asked += CLAMP(view->demand, view->floor, view->ceiling);
+    }
+    check(world, &targets, sum == asked || sum + world->n_guests > world->host.budget);
+}
+
+static void
+test_balance_wastes_nothing(void **state)
+{
+    for_all_worlds(2, FALSE, balance_wastes_nothing);
+}
+
+/* --- more never gets less ------------------------------------------------- */
+
+static void
+more_demand(World *world, const Policy *policy)
+{
+    gsize i = world_random(world, world->n_guests);
+    guint64 other = world_random_size(world);
+    Targets before = { 0 }, after = { 0 };
+
+    run_both(world, policy, &before);
+    world->views[i].demand = MAX(world->views[i].demand, other);
+    run_both(world, policy, &after);
+    check(world, &before, after.raw[i] >= before.raw[i]);
+    check(world, &before, after.limited[i].target >= before.limited[i].target);
+}
+
+static void
+test_more_demand_never_gets_less(void **state)
+{
+    for_all_worlds(1, FALSE, more_demand);
+}
+
+static void
+more_raw(World *world, const Policy *policy)
+{
+    gsize i = world_random(world, world->n_guests);
+    guint64 other = world_random_size(world);
+    Targets before = { 0 }, after = { 0 };
+
+    random_raw(world, &before);
+    memcpy(after.raw, before.raw, sizeof after.raw);
+    after.raw[i] = MAX(after.raw[i], other);
+    run_limits(world, &before);
+    run_limits(world, &after);
+    for (gsize j = 0; j < world->n_guests; j++) {
+        if (j == i)
+            check(world, &before, after.limited[j].target >= before.limited[j].target);
+        else
+            check(world, &before, after.limited[j].target <= before.limited[j].target);
+    }
+}
+
+static void
+test_more_raw_never_gets_less(void **state)
+{
+    g_autofree World *world = g_new0(World, 1);
+
+    for (guint64 k = 0; k < worlds; k++) {
+        world_make(world, seed + k);
+        more_raw(world, NULL);
+    }
+}
+
+/* --- the limits ----------------------------------------------------------- */
+
+static void
+limits_hold(World *world, const Policy *policy)
+{
+    Targets targets = { 0 };
+    Wide sum = 0, taken = 0, based = 0;
+
+    if (policy)
+        run_policy(world, policy, &targets);
+    else
+        random_raw(world, &targets);
+    run_limits(world, &targets);
+
+    for (gsize i = 0; i < world->n_guests; i++) {
+        const GuestView *view = &world->views[i];
+        const LimitedTarget *limited = &targets.limited[i];
+
+        check(world, &targets, limited->target >= view->floor);
+        check(world, &targets, limited->target <= view->ceiling);
+        check(world, &targets, limited->limits != 0 || limited->target == targets.raw[i]);
+        sum += limited->target;
+        taken += MAX(view->actual, limited->target);
+        based += MAX(view->actual, view->floor);
+    }
+    check(world, &targets, sum <= world->host.budget || !world_floors_fit(world));
+    check(world, &targets, taken <= MAX((Wide)world->host.budget, based));
+}
+
+static void
+test_limits_hold(void **state)
+{
+    for_all_worlds(1, TRUE, limits_hold);
+}
+
+/* While what guests have fits the budget, none under pressure loses any of it; else
+ * only if all others are down to what the policy gives them. */
+static void
+pressed_are_spared(World *world, const Policy *policy)
+{
+    gboolean others_above_raw = FALSE, lost = FALSE;
+    Targets targets = { 0 };
+    Wide based = 0;
+
+    run_both(world, policy, &targets);
+    for (gsize i = 0; i < world->n_guests; i++) {
+        const GuestView *view = &world->views[i];
+        guint64 target = targets.limited[i].target;
+
+        based += MAX(view->actual, view->floor);
+        if (!view->pressed && target > targets.raw[i])
+            others_above_raw = TRUE;
+        if (view->pressed && view->actual <= view->ceiling && target < view->actual)
+            lost = TRUE;
+    }
+    check(world, &targets, !lost || (based > world->host.budget && !others_above_raw));
+}
+
+static void
+test_pressed_guests_are_spared(void **state)
+{
+    for_all_worlds(2, FALSE, pressed_are_spared);
+}
+
+/* A target is reachable, unless floor, ceiling or budget leave no choice. */
+static void
+targets_are_reachable(World *world, const Policy *policy)
+{
+    Targets targets = { 0 };
+
+    run_both(world, policy, &targets);
+    for (gsize i = 0; i < world->n_guests; i++) {
+        const GuestView *view = &world->views[i];
+        const LimitGuest *guest = &world->guests[i];
+        guint64 target = targets.limited[i].target;
+        guint64 apart =
+            target > guest->grain_base ? target - guest->grain_base : guest->grain_base - target;
+
+        check(world, &targets,
+              apart % guest->grain == 0 || target == view->actual || target == view->requested ||
+                  target == view->floor || view->ceiling - view->floor < guest->grain);
+    }
+}
+
+static void
+test_targets_are_reachable(void **state)
+{
+    for_all_worlds(2, FALSE, targets_are_reachable);
+}
+
+/* --- equal treatment ------------------------------------------------------ */
+
+static void
+turn(World *turned, const World *world, gsize by)
+{
+    *turned = *world;
+    for (gsize i = 0; i < world->n_guests; i++) {
+        turned->views[i] = world->views[(i + by) % world->n_guests];
+        turned->guests[i] = world->guests[(i + by) % world->n_guests];
+    }
+}
+
+/* Guests keep their targets when their places are turned; and twins, wherever they
+ * stand, have equal ones. */
+static void
+place_is_nothing(World *world, const Policy *policy)
+{
+    static World turned;
+    gsize by = world_random(world, world->n_guests);
+    Targets here = { 0 }, there = { 0 };
+
+    run_both(world, policy, &here);
+    turn(&turned, world, by);
+    run_both(&turned, policy, &there);
+    for (gsize i = 0; i < world->n_guests; i++) {
+        gsize j = (i + by) % world->n_guests;
+        gboolean twins = memcmp(&world->views[i], &world->views[j], sizeof(GuestView)) == 0;
+
+        check(world, &here, there.raw[i] == here.raw[j]);
+        check(world, &here, there.limited[i].target == here.limited[j].target);
+        check(world, &here, there.limited[i].limits == here.limited[j].limits);
+        check(world, &here, !twins || here.raw[i] == here.raw[j]);
+    }
+}
+
+static void
+test_place_is_nothing(void **state)
+{
+    for_all_worlds(4, FALSE, place_is_nothing);
+}
+
+/* --- coming to rest ------------------------------------------------------- */
+
+#define CYCLES_MOST 1000
+
+/* Lets the guests follow. Returns: whether any was asked for another size. */
+static gboolean
+follow(World *world, const Targets *targets)
+{
+    gboolean moved = FALSE;
+
+    world->now += 120 * (gint64)G_USEC_PER_SEC;
+    for (gsize i = 0; i < world->n_guests; i++) {
+        GuestView *view = &world->views[i];
+        guint64 target = targets->limited[i].target;
+
+        moved |= target != view->requested || target != view->actual;
+        if (target > view->requested)
+            world->guests[i].grown_us = world->now;
+        view->requested = view->actual = target;
+    }
+    return moved;
+}
+
+/* With demands that do not change and guests that follow, the targets come to rest,
+ * and once the budget is met no guest turns round on the way. */
+static void
+targets_come_to_rest(World *world, const Policy *policy)
+{
+    gint8 direction[WORLD_MOST_GUESTS] = { 0 };
+    Targets targets = { 0 };
+
+    run_both(world, policy, &targets);
+    follow(world, &targets);
+    for (guint cycle = 0; cycle < CYCLES_MOST; cycle++) {
+        run_both(world, policy, &targets);
+        for (gsize i = 0; i < world->n_guests; i++) {
+            guint64 from = world->views[i].requested, to = targets.limited[i].target;
+
+            check(world, &targets, to >= from || direction[i] <= 0);
+            check(world, &targets, to <= from || direction[i] >= 0);
+            if (to != from)
+                direction[i] = to > from ? 1 : -1;
+        }
+        if (!follow(world, &targets))
+            return;
+    }
+    check(world, &targets, !"at rest");
+}
+
+static void
+test_targets_come_to_rest(void **state)
+{
+    for_all_worlds(20, FALSE, targets_come_to_rest);
+}
+
+static guint64
+from_environment(const char *name, guint64 otherwise)
+{
+    const char *text = g_getenv(name);
+
+    return text ? g_ascii_strtoull(text, NULL, 10) : otherwise;
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_policies_keep_their_contract),
+        cmocka_unit_test(test_balance_wastes_nothing),
+        cmocka_unit_test(test_more_demand_never_gets_less),
+        cmocka_unit_test(test_more_raw_never_gets_less),
+        cmocka_unit_test(test_limits_hold),
+        cmocka_unit_test(test_pressed_guests_are_spared),
+        cmocka_unit_test(test_targets_are_reachable),
+        cmocka_unit_test(test_place_is_nothing),
+        cmocka_unit_test(test_targets_come_to_rest),
+    };
+
+    seed = from_environment("MEMPLUG_TEST_SEED", (guint64)g_get_real_time());
+    worlds = MAX(from_environment("MEMPLUG_TEST_WORLDS", WORLDS_DEFAULT), 1);
+    print_message("MEMPLUG_TEST_SEED=%" G_GUINT64_FORMAT " MEMPLUG_TEST_WORLDS=%" G_GUINT64_FORMAT
+                  "\n",
+                  seed, worlds);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
