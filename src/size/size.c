@@ -1,29 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "size/size.h"
 
-#include <math.h>
 #include <string.h>
 
-G_DEFINE_QUARK(memplug - size - error - quark, size_error)
+G_DEFINE_QUARK(memplug_size_error_quark, size_error)
 
 static const struct {
     const char *suffix;
     guint64 bytes;
 } suffixes[] = {
-    { "b", 1 },
-    { "bytes", 1 },
-    { "k", SIZE_KIB },
-    { "kib", SIZE_KIB },
-    { "kb", 1000 },
-    { "m", SIZE_MIB },
-    { "mib", SIZE_MIB },
-    { "mb", 1000 * 1000 },
-    { "g", SIZE_GIB },
-    { "gib", SIZE_GIB },
-    { "gb", 1000 * 1000 * 1000 },
-    { "t", SIZE_TIB },
-    { "tib", SIZE_TIB },
-    { "tb", G_GUINT64_CONSTANT(1000) * 1000 * 1000 * 1000 },
+    { "b", 1 },        { "byte", 1 },       { "bytes", 1 },
+    { "k", SIZE_KIB }, { "kib", SIZE_KIB }, { "kb", 1000 },
+    { "m", SIZE_MIB }, { "mib", SIZE_MIB }, { "mb", 1000 * 1000 },
+    { "g", SIZE_GIB }, { "gib", SIZE_GIB }, { "gb", 1000 * 1000 * 1000 },
+    { "t", SIZE_TIB }, { "tib", SIZE_TIB }, { "tb", G_GUINT64_CONSTANT(1000) * 1000 * 1000 * 1000 },
 };
 
 static guint64
@@ -135,16 +125,31 @@ size_format(guint64 bytes)
             return g_strdup_printf("%" G_GUINT64_FORMAT " %s", bytes / units[i].bytes,
                                    units[i].name);
     }
-    return bytes == 0 ? g_strdup("0 MiB") : g_strdup_printf("%" G_GUINT64_FORMAT " bytes", bytes);
+    if (bytes == 0)
+        return g_strdup("0 MiB");
+    return g_strdup_printf("%" G_GUINT64_FORMAT " byte%s", bytes, bytes == 1 ? "" : "s");
+}
+
+static guint64
+to_tenths(guint64 bytes, guint64 unit)
+{
+    return (guint64)(((__uint128_t)bytes * 10 + unit / 2) / unit);
 }
 
 char *
 size_format_rounded(guint64 bytes)
 {
-    gsize unit = bytes >= SIZE_TIB ? 0 : bytes >= SIZE_GIB ? 1 : 2;
-    double value = (double)bytes / (double)units[unit].bytes;
+    gsize unit = 2; /* MiB */
+    guint64 tenths;
 
-    if (value == floor(value))
-        return g_strdup_printf("%.0f %s", value, units[unit].name);
-    return g_strdup_printf("%.1f %s", value, units[unit].name);
+    /* Round before choosing the unit, else one byte less than 1 GiB is 1024.0 MiB. */
+    while (unit > 0 && to_tenths(bytes, units[unit].bytes) >= 10240)
+        unit--;
+    if (bytes % units[unit].bytes == 0)
+        return g_strdup_printf("%" G_GUINT64_FORMAT " %s", bytes / units[unit].bytes,
+                               units[unit].name);
+    tenths = to_tenths(bytes, units[unit].bytes);
+    /* Not "%.1f": that would follow the locale. */
+    return g_strdup_printf("%" G_GUINT64_FORMAT ".%u %s", tenths / 10, (guint)(tenths % 10),
+                           units[unit].name);
 }

@@ -3,8 +3,8 @@
  * Memory sizes as people write and read them: "512M", "2G", "2GiB", "562 MiB".
  *
  * The suffixes are those of virsh and of libvirt's XML: K, M, G, T and KiB,
- * MiB, GiB, TiB are powers of 1024; KB, MB, GB, TB are powers of 1000; b and
- * bytes are bytes. Case does not matter. A space may stand before the suffix,
+ * MiB, GiB, TiB are powers of 1024; KB, MB, GB, TB are powers of 1000; b,
+ * byte and bytes are bytes. Case does not matter. A space may stand before the suffix,
  * and a decimal fraction is allowed where the result is a whole number of bytes.
  */
 #pragma once
