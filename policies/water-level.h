@@ -25,7 +25,7 @@ typedef struct {
     /* in */
     guint64 low;   /* bytes it has in any case */
     guint64 high;  /* bytes it takes at most; >= low */
-    double weight; /* more than 0 */
+    double weight; /* more than 0; their ratios are kept to nine digits */
 
     /* out */
     guint64 amount; /* bytes it got */

@@ -28,7 +28,8 @@
  * than it has, step by step as each step arrives.
  *
  * All sums are in doubles, which hold any hostile value without overflow. Each
- * term rises or stays when the latest use rises, and so does the demand.
+ * term rises or stays when the latest use rises, and so does the demand (but for
+ * the last of a double's sixteen digits).
  */
 #include "predict/predictor.h"
 

@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Each limit on cases worked out by hand. What holds for any world is in
+ * test-properties.c.
+ */
+#include "allocate/limits.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#define MIB    (G_GUINT64_CONSTANT(1) << 20)
+#define SECOND ((gint64)G_USEC_PER_SEC)
+#define NOW    (1000 * SECOND)
+#define MOST   4
+
+/* A host and its guests; all sizes in MiB. */
+typedef struct {
+    LimitTuning tuning;
+    HostView host;
+    GuestView views[MOST];
+    LimitGuest guests[MOST];
+    guint64 raw[MOST];
+    gsize n;
+    LimitedTarget limited[MOST];
+} Fixture;
+
+/* Dead band 32 MiB, step 128 MiB, cool-down 30 s, and room enough. */
+static Fixture
+new_fixture(void)
+{
+    return (Fixture){
+        .tuning = { .dead_band_min = 32 * MIB,
+                    .shrink_step_min = 128 * MIB,
+                    .cool_down_us = 30 * SECOND },
+        .host.budget = 64 * 1024 * MIB,
+    };
+}
+
+/* At rest with 1024 MiB between 256 and 4096, of which 512 are in use; grain 1 MiB. */
+static GuestView *
+add(Fixture *f, guint64 raw)
+{
+    gsize i = f->n++;
+
+    g_assert(i < MOST);
+    f->views[i] = (GuestView){
+        .floor = 256 * MIB,
+        .ceiling = 4096 * MIB,
+        .actual = 1024 * MIB,
+        .requested = 1024 * MIB,
+        .used = 512 * MIB,
+        .demand = raw * MIB,
+        .weight = 1,
+    };
+    f->guests[i] = (LimitGuest){ .grain = MIB };
+    f->raw[i] = raw * MIB;
+    return &f->views[i];
+}
+
+static void
+apply(Fixture *f)
+{
+    limits_apply(&f->tuning, &f->host, f->views, f->guests, f->n, f->raw, NOW, f->limited);
+}
+
+static void
+assert_limited(const Fixture *f, gsize i, guint64 target, guint limits)
+{
+    if (f->limited[i].target != target * MIB || f->limited[i].limits != limits)
+        fail_msg("guest %zu: %g MiB by %#x, not %" G_GUINT64_FORMAT " MiB by %#x", i,
+                 (double)f->limited[i].target / MIB, f->limited[i].limits, target, limits);
+}
+
+/* For one guest alone: applies the limits and looks what came of it. */
+static void
+assert_becomes(Fixture *f, guint64 target, guint limits)
+{
+    apply(f);
+    assert_limited(f, 0, target, limits);
+}
+
+static void
+test_nothing_to_limit(void **state)
+{
+    Fixture f = new_fixture();
+
+    add(&f, 1500);
+    add(&f, 1024);
+    add(&f, 960);
+    apply(&f);
+    assert_limited(&f, 0, 1500, 0);
+    assert_limited(&f, 1, 1024, 0);
+    assert_limited(&f, 2, 960, 0);
+}
+
+static void
+test_floor_and_ceiling(void **state)
+{
+    Fixture f = new_fixture();
+
+    f.tuning.shrink_step_min = 4096 * MIB;
+    add(&f, 100);
+    assert_becomes(&f, 256, LIMIT_FLOOR);
+    f.raw[0] = 5000 * MIB;
+    assert_becomes(&f, 4096, LIMIT_CEILING);
+
+    /* They hold at once, whatever else damps. */
+    f.tuning.shrink_step_min = 0;
+    f.guests[0].grown_us = NOW;
+    f.views[0].pressed = TRUE;
+    f.views[0].ceiling = 700 * MIB;
+    assert_becomes(&f, 700, LIMIT_CEILING);
+    f.raw[0] = 0;
+    f.views[0].ceiling = 4096 * MIB;
+    f.views[0].floor = 1030 * MIB;
+    assert_becomes(&f, 1030, LIMIT_FLOOR);
+}
+
+static void
+test_pressed_guest_is_not_shrunk(void **state)
+{
+    Fixture f = new_fixture();
+    GuestView *view = add(&f, 500);
+
+    view->pressed = TRUE;
+    assert_becomes(&f, 1024, LIMIT_PRESSED);
+    /* A shrink that is going on ends where it is. */
+    view->requested = 900 * MIB;
+    assert_becomes(&f, 1024, LIMIT_PRESSED);
+    /* Growth is not hindered, and not too small to matter. */
+    f.raw[0] = 1025 * MIB;
+    assert_becomes(&f, 1025, 0);
+}
+
+static void
+test_cool_down(void **state)
+{
+    Fixture f = new_fixture();
+
+    add(&f, 960);
+    f.guests[0].grown_us = NOW - 30 * SECOND + 1;
+    assert_becomes(&f, 1024, LIMIT_COOL_DOWN);
+    f.guests[0].grown_us = NOW - 30 * SECOND;
+    assert_becomes(&f, 960, 0);
+    f.guests[0].grown_us = NOW;
+    f.raw[0] = 1500 * MIB;
+    assert_becomes(&f, 1500, 0);
+}
+
+static void
+test_dead_band(void **state)
+{
+    Fixture f = new_fixture();
+
+    add(&f, 1024 - 31);
+    assert_becomes(&f, 1024, LIMIT_DEAD_BAND);
+    f.raw[0] = (1024 - 32) * MIB;
+    assert_becomes(&f, 1024 - 32, 0);
+    f.raw[0] = (1024 + 31) * MIB;
+    assert_becomes(&f, 1024, LIMIT_DEAD_BAND);
+    f.raw[0] = (1024 + 32) * MIB;
+    assert_becomes(&f, 1024 + 32, 0);
+
+    f.tuning.dead_band = 0.0625; /* 64 MiB of 1024 */
+    f.raw[0] = (1024 + 63) * MIB;
+    assert_becomes(&f, 1024, LIMIT_DEAD_BAND);
+}
+
+static void
+test_full_guest_gets_even_a_little(void **state)
+{
+    Fixture f = new_fixture();
+    GuestView *view = add(&f, 1025);
+
+    view->used = (1024 - 33) * MIB;
+    assert_becomes(&f, 1024, LIMIT_DEAD_BAND);
+    view->used = (1024 - 32) * MIB;
+    assert_becomes(&f, 1025, 0);
+    view->used = 2048 * MIB;
+    assert_becomes(&f, 1025, 0);
+}
+
+static void
+test_largest_step(void **state)
+{
+    Fixture f = new_fixture();
+    GuestView *view = add(&f, 256);
+
+    assert_becomes(&f, 1024 - 128, LIMIT_STEP);
+    f.tuning.shrink_step = 0.25;
+    assert_becomes(&f, 1024 - 256, LIMIT_STEP);
+    f.tuning.shrink_step = 0;
+
+    /* One step is outstanding already: it waits until the guest has done it... */
+    view->requested = 896 * MIB;
+    assert_becomes(&f, 896, LIMIT_STEP);
+    /* ...and goes on as it does. */
+    view->actual = 960 * MIB;
+    assert_becomes(&f, 960 - 128, LIMIT_STEP);
+
+    /* To take back an order to grow takes nothing from the guest. */
+    view->requested = 2048 * MIB;
+    view->actual = 512 * MIB;
+    f.raw[0] = 512 * MIB;
+    assert_becomes(&f, 512, 0);
+
+    /* Growth has no step: it answers bursts. */
+    f.raw[0] = 4096 * MIB;
+    assert_becomes(&f, 4096, 0);
+}
+
+static void
+test_grain(void **state)
+{
+    Fixture f = new_fixture();
+    GuestView *view = add(&f, 1100);
+
+    f.guests[0] = (LimitGuest){ .grain = 128 * MIB, .grain_base = 1024 * MIB };
+    assert_becomes(&f, 1152, LIMIT_GRAIN);
+    /* Never below what the policy gives, while there is room. */
+    f.raw[0] = 900 * MIB;
+    assert_becomes(&f, 1024, LIMIT_GRAIN);
+    f.raw[0] = 896 * MIB;
+    assert_becomes(&f, 896, 0);
+    f.raw[0] = 850 * MIB;
+    assert_becomes(&f, 896, LIMIT_STEP);
+
+    /* Not above the ceiling. */
+    view->ceiling = 1100 * MIB;
+    f.raw[0] = 2000 * MIB;
+    assert_becomes(&f, 1024, LIMIT_CEILING | LIMIT_GRAIN);
+    /* Where devices can reach nothing that is allowed, it will go as near as it can. */
+    view->floor = 1060 * MIB;
+    assert_becomes(&f, 1100, LIMIT_CEILING);
+    f.raw[0] = 0;
+    assert_becomes(&f, 1060, LIMIT_FLOOR);
+}
+
+/* A guest can be between two reachable sizes: its balloon was, or a DIMM is stuck. */
+static void
+test_odd_size_is_left_or_stepped_off(void **state)
+{
+    Fixture f = new_fixture();
+    GuestView *view = add(&f, 1000);
+
+    f.guests[0] = (LimitGuest){ .grain = 128 * MIB, .grain_base = 256 * MIB };
+    view->actual = view->requested = 1000 * MIB;
+    assert_becomes(&f, 1000, 0);
+    f.raw[0] = 940 * MIB;
+    assert_becomes(&f, 1000, LIMIT_GRAIN);
+    f.raw[0] = 890 * MIB;
+    assert_becomes(&f, 896, LIMIT_GRAIN);
+    f.raw[0] = 1040 * MIB;
+    assert_becomes(&f, 1152, LIMIT_GRAIN);
+}
+
+static void
+test_small_steps_still_pass_a_coarse_grain(void **state)
+{
+    Fixture f = new_fixture();
+
+    f.tuning.shrink_step_min = 10 * MIB;
+    add(&f, 256);
+    f.guests[0] = (LimitGuest){ .grain = 128 * MIB, .grain_base = 256 * MIB };
+    assert_becomes(&f, 896, LIMIT_STEP);
+}
+
+static void
+test_growth_shares_what_is_free(void **state)
+{
+    Fixture f = new_fixture();
+
+    f.host.budget = (3 * 1024 + 600) * MIB;
+    add(&f, 4000);
+    add(&f, 4000)->weight = 3;
+    add(&f, 1124)->weight = 3;
+    apply(&f);
+    /* By water level: the third is served, the first has more than its share already. */
+    assert_limited(&f, 0, 1024, LIMIT_BUDGET);
+    assert_limited(&f, 1, 1524, LIMIT_BUDGET);
+    assert_limited(&f, 2, 1124, 0);
+}
+
+static void
+test_growth_waits_for_donors(void **state)
+{
+    Fixture f = new_fixture();
+
+    f.host.budget = 2 * 1024 * MIB;
+    add(&f, 1152);
+    add(&f, 896);
+    apply(&f);
+    assert_limited(&f, 0, 1024, LIMIT_DONORS);
+    assert_limited(&f, 1, 896, 0);
+
+    /* The donor was asked, and has given half. */
+    f.views[1].requested = 896 * MIB;
+    f.views[1].actual = 960 * MIB;
+    apply(&f);
+    assert_limited(&f, 0, 1024 + 64, LIMIT_DONORS);
+    assert_limited(&f, 1, 896, 0);
+}
+
+/* A floor is a promise: it does not wait. */
+static void
+test_floor_does_not_wait_for_donors(void **state)
+{
+    Fixture f = new_fixture();
+
+    f.host.budget = 2 * 1024 * MIB;
+    f.tuning.shrink_step_min = 4096 * MIB;
+    add(&f, 1200)->floor = 1100 * MIB;
+    add(&f, 800);
+    apply(&f);
+    assert_limited(&f, 0, 1100, LIMIT_DONORS);
+    assert_limited(&f, 1, 800, 0);
+}
+
+static void
+test_cut_growth_is_rounded_down(void **state)
+{
+    Fixture f = new_fixture();
+
+    f.host.budget = (2 * 1024 + 300) * MIB;
+    add(&f, 1400);
+    add(&f, 1400);
+    for (gsize i = 0; i < f.n; i++)
+        f.guests[i] = (LimitGuest){ .grain = 128 * MIB, .grain_base = 1024 * MIB };
+    apply(&f);
+    /* 150 each. */
+    assert_limited(&f, 0, 1152, LIMIT_GRAIN | LIMIT_BUDGET);
+    assert_limited(&f, 1, 1152, LIMIT_GRAIN | LIMIT_BUDGET);
+}
+
+/* Every kind of damping gives way to the budget; pressed guests last. */
+static void
+test_budget_beats_damping(void **state)
+{
+    Fixture f = new_fixture();
+
+    add(&f, 400);  /* the step would leave it 896 */
+    add(&f, 1000); /* within the dead band */
+    add(&f, 600);  /* pressed */
+    f.views[2].pressed = TRUE;
+    add(&f, 500); /* has just grown */
+    f.guests[3].grown_us = NOW;
+
+    f.host.budget = 3 * 1024 * MIB;
+    apply(&f);
+    /* 1024 is kept by the pressed one; the others go down to a common level of 682.7
+     * MiB, but not below their raw targets: 1000 there, so 524 for each of two. */
+    assert_limited(&f, 0, 524, LIMIT_STEP | LIMIT_BUDGET);
+    assert_limited(&f, 1, 1000, LIMIT_DEAD_BAND | LIMIT_BUDGET);
+    assert_limited(&f, 2, 1024, LIMIT_PRESSED);
+    assert_limited(&f, 3, 524, LIMIT_COOL_DOWN | LIMIT_BUDGET);
+
+    /* Less: the others are at their raw targets, so the pressed one gives, too. */
+    f.host.budget = (400 + 1000 + 700 + 500) * MIB;
+    apply(&f);
+    assert_limited(&f, 0, 400, LIMIT_STEP | LIMIT_BUDGET);
+    assert_limited(&f, 1, 1000, LIMIT_DEAD_BAND | LIMIT_BUDGET);
+    assert_limited(&f, 2, 700, LIMIT_PRESSED | LIMIT_BUDGET);
+    assert_limited(&f, 3, 500, LIMIT_COOL_DOWN | LIMIT_BUDGET);
+}
+
+/* A policy that gives more than there is. */
+static void
+test_budget_beats_the_policy(void **state)
+{
+    Fixture f = new_fixture();
+
+    f.host.budget = 1536 * MIB;
+    add(&f, 4096);
+    add(&f, 4096)->pressed = TRUE;
+    apply(&f);
+    assert_limited(&f, 0, 512, LIMIT_BUDGET);
+    assert_limited(&f, 1, 1024, LIMIT_BUDGET);
+
+    f.host.budget = 1000 * MIB;
+    apply(&f);
+    assert_limited(&f, 0, 256, LIMIT_BUDGET);
+    assert_limited(&f, 1, 744, LIMIT_BUDGET);
+
+    /* Not even the floors fit. */
+    f.host.budget = 511 * MIB;
+    apply(&f);
+    assert_limited(&f, 0, 256, LIMIT_BUDGET);
+    assert_limited(&f, 1, 256, LIMIT_BUDGET);
+}
+
+static void
+test_no_guests(void **state)
+{
+    Fixture f = new_fixture();
+
+    apply(&f);
+}
+
+static void
+test_default_tuning_is_consistent(void **state)
+{
+    const LimitTuning *tuning = &limit_tuning_default;
+
+    assert_true(tuning->dead_band < tuning->shrink_step);
+    assert_true(tuning->dead_band_min < tuning->shrink_step_min);
+    assert_true(tuning->cool_down_us > 0);
+}
+
+static void
+test_every_limit_has_its_text(void **state)
+{
+    for (guint i = 0; i < 9; i++) {
+        assert_string_not_equal(limit_describe((Limit)(1 << i)), limit_describe((Limit)0));
+        for (guint j = 0; j < i; j++)
+            assert_string_not_equal(limit_describe((Limit)(1 << i)),
+                                    limit_describe((Limit)(1 << j)));
+    }
+    assert_string_equal(limit_describe(LIMIT_FLOOR), "raised to its floor");
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_nothing_to_limit),
+        cmocka_unit_test(test_floor_and_ceiling),
+        cmocka_unit_test(test_pressed_guest_is_not_shrunk),
+        cmocka_unit_test(test_cool_down),
+        cmocka_unit_test(test_dead_band),
+        cmocka_unit_test(test_full_guest_gets_even_a_little),
+        cmocka_unit_test(test_largest_step),
+        cmocka_unit_test(test_grain),
+        cmocka_unit_test(test_odd_size_is_left_or_stepped_off),
+        cmocka_unit_test(test_small_steps_still_pass_a_coarse_grain),
+        cmocka_unit_test(test_growth_shares_what_is_free),
+        cmocka_unit_test(test_growth_waits_for_donors),
+        cmocka_unit_test(test_floor_does_not_wait_for_donors),
+        cmocka_unit_test(test_cut_growth_is_rounded_down),
+        cmocka_unit_test(test_budget_beats_damping),
+        cmocka_unit_test(test_budget_beats_the_policy),
+        cmocka_unit_test(test_no_guests),
+        cmocka_unit_test(test_default_tuning_is_consistent),
+        cmocka_unit_test(test_every_limit_has_its_text),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "allocate/planner.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#define MIB    (G_GUINT64_CONSTANT(1) << 20)
+#define SECOND ((gint64)G_USEC_PER_SEC)
+#define NOW    (1000 * SECOND)
+
+/* A guest with all that a PlanGuest borrows. Not to be moved once it is made. */
+typedef struct {
+    SampleRing ring;
+    PredictorState state;
+} Memory;
+
+/* At 1024 MiB between 256 and 4096, which has used @used MiB for some seconds. */
+static PlanGuest
+make_guest(Memory *memory, guint64 used)
+{
+    const guint64 total = 1000 * MIB;
+
+    for (gint64 i = 0; i < 5; i++) {
+        Sample sample = {
+            .time_us = NOW - (4 - i) * SECOND,
+            .fields = SAMPLE_AVAILABLE,
+            .total = total,
+            .available = total - used * MIB,
+        };
+
+        sample_ring_push(&memory->ring, &sample);
+    }
+    predictor_headroom.start(&memory->state);
+    return (PlanGuest){
+        .ring = &memory->ring,
+        .predictor = &predictor_headroom,
+        .state = &memory->state,
+        .actual = 1024 * MIB,
+        .requested = 1024 * MIB,
+        .floor = 256 * MIB,
+        .ceiling = 4096 * MIB,
+        .weight = 1,
+        .grain = MIB,
+    };
+}
+
+static PlanSettings
+make_settings(guint64 budget)
+{
+    PlanSettings settings = { .policy = &policy_balance, .budget = budget * MIB };
+
+    settings.tuning.shrink_step_min = 4096 * MIB; /* no damping, but for the policy's sake */
+    return settings;
+}
+
+static PlanSummary
+plan(const PlanSettings *settings, PlanGuest *guests, gsize n_guests)
+{
+    planner_predict(guests, n_guests, NOW);
+    return planner_allocate(settings, guests, n_guests, NOW);
+}
+
+static void
+test_from_samples_to_targets(void **state)
+{
+    Memory memory[2] = { 0 };
+    PlanGuest guests[] = { make_guest(&memory[0], 800), make_guest(&memory[1], 400) };
+    PlanSettings settings = make_settings(4096);
+    PlanSummary summary = plan(&settings, guests, 2);
+
+    /* In use, a quarter more, and the 24 MiB that the kernel keeps. */
+    assert_int_equal(guests[0].forecast.demand, (800 + 200 + 24) * MIB);
+    assert_int_equal(guests[0].target, 1024 * MIB);
+    assert_int_equal(guests[0].limits, 0);
+    assert_int_equal(guests[1].raw, (400 + 100 + 24) * MIB);
+    assert_int_equal(guests[1].target, 524 * MIB);
+    assert_int_equal(summary.lent, (1024 + 524) * MIB);
+    assert_int_equal(summary.demand, (1024 + 524) * MIB);
+    assert_int_equal(summary.shortfall, 0);
+}
+
+static void
+test_guest_without_samples_is_pinned(void **state)
+{
+    Memory memory[2] = { 0 };
+    PlanGuest guests[] = { make_guest(&memory[0], 800), make_guest(&memory[1], 400) };
+    PlanSettings settings = make_settings(4096);
+    PlanSummary summary;
+
+    sample_ring_clear(&memory[1].ring);
+    summary = plan(&settings, guests, 2);
+    assert_int_equal(guests[0].pin, PLAN_PIN_NONE);
+    assert_int_equal(guests[1].pin, PLAN_PIN_NO_SAMPLE);
+    assert_int_equal(guests[1].target, 1024 * MIB);
+    assert_int_equal(guests[1].raw, 1024 * MIB);
+    assert_int_equal(guests[1].limits, 0);
+    assert_int_equal(summary.lent, 2 * 1024 * MIB);
+    assert_int_equal(summary.demand, 1024 * MIB);
+}
+
+/* A pinned guest has a forecast for people to see, and keeps why it is pinned. */
+static void
+test_pinned_guest_is_left_alone(void **state)
+{
+    Memory memory[2] = { 0 };
+    PlanGuest guests[] = { make_guest(&memory[0], 800), make_guest(&memory[1], 400) };
+    PlanSettings settings = make_settings(4096);
+
+    guests[1].pin = PLAN_PIN_HELD;
+    guests[1].requested = 100 * MIB; /* an administrator may go below the floor */
+    plan(&settings, guests, 2);
+    assert_int_equal(guests[1].pin, PLAN_PIN_HELD);
+    assert_int_equal(guests[1].target, 100 * MIB);
+    assert_true(guests[1].forecast.valid);
+
+    sample_ring_clear(&memory[1].ring);
+    plan(&settings, guests, 2);
+    assert_int_equal(guests[1].pin, PLAN_PIN_HELD);
+    assert_false(guests[1].forecast.valid);
+}
+
+/* Whatever is more of what it has and what it was asked for. */
+static void
+test_pinned_guest_counts_against_the_budget(void **state)
+{
+    Memory memory[3] = { 0 };
+    PlanGuest guests[] = { make_guest(&memory[0], 400), make_guest(&memory[1], 900),
+                           make_guest(&memory[2], 400) };
+    PlanSettings settings = make_settings(4096);
+
+    guests[0].pin = PLAN_PIN_HELD;
+    guests[0].requested = 2048 * MIB;
+    guests[2].pin = PLAN_PIN_FROZEN;
+    guests[2].requested = 512 * MIB;
+    plan(&settings, guests, 3);
+    /* 4096 - 2048 - 1024 are left for the one between them, which demands more. */
+    assert_true(guests[1].forecast.demand > 1024 * MIB);
+    assert_int_equal(guests[1].raw, 1024 * MIB);
+    assert_int_equal(guests[1].target, 1024 * MIB);
+}
+
+static void
+test_shortfall_is_told(void **state)
+{
+    Memory memory[2] = { 0 };
+    PlanGuest guests[] = { make_guest(&memory[0], 400), make_guest(&memory[1], 400) };
+    PlanSettings settings = make_settings(1100);
+    PlanSummary summary;
+
+    guests[0].pin = PLAN_PIN_UNMANAGED;
+    summary = plan(&settings, guests, 2);
+    assert_int_equal(guests[1].target, 256 * MIB);
+    assert_int_equal(summary.shortfall, (1024 + 256 - 1100) * MIB);
+
+    settings.budget = 0;
+    summary = planner_allocate(&settings, guests, 2, NOW);
+    assert_int_equal(summary.shortfall, (1024 + 256) * MIB);
+    settings.budget = (1024 + 256) * MIB;
+    summary = planner_allocate(&settings, guests, 2, NOW);
+    assert_int_equal(summary.shortfall, 0);
+}
+
+static void
+test_why_a_target_changed_is_told(void **state)
+{
+    Memory memory[1] = { 0 };
+    PlanGuest guests[] = { make_guest(&memory[0], 400) };
+    PlanSettings settings = make_settings(4096);
+
+    settings.tuning = limit_tuning_default;
+    plan(&settings, guests, 1);
+    assert_int_equal(guests[0].raw, 524 * MIB);
+    assert_int_equal(guests[0].target, 1024 * MIB * 7 / 8);
+    assert_int_equal(guests[0].limits, LIMIT_STEP);
+}
+
+static void
+test_sums_do_not_wrap(void **state)
+{
+    Memory memory[2] = { 0 };
+    PlanGuest guests[] = { make_guest(&memory[0], 400), make_guest(&memory[1], 400) };
+    PlanSettings settings = make_settings(4096);
+    PlanSummary summary;
+
+    for (gsize i = 0; i < 2; i++) {
+        guests[i].pin = PLAN_PIN_HELD;
+        guests[i].requested = G_MAXUINT64 - 1;
+    }
+    summary = plan(&settings, guests, 2);
+    assert_int_equal(summary.lent, G_MAXUINT64);
+    assert_int_equal(summary.shortfall, G_MAXUINT64 - 4096 * MIB);
+}
+
+static void
+test_no_guests(void **state)
+{
+    PlanSettings settings = make_settings(4096);
+    PlanSummary summary = plan(&settings, NULL, 0);
+
+    assert_int_equal(summary.lent, 0);
+    assert_int_equal(summary.shortfall, 0);
+}
+
+static void
+test_every_pin_has_its_text(void **state)
+{
+    for (guint i = 0; i <= PLAN_PIN_NO_SAMPLE; i++) {
+        assert_non_null(plan_pin_describe((PlanPin)i));
+        for (guint j = 0; j < i; j++)
+            assert_string_not_equal(plan_pin_describe((PlanPin)i), plan_pin_describe((PlanPin)j));
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_from_samples_to_targets),
+        cmocka_unit_test(test_guest_without_samples_is_pinned),
+        cmocka_unit_test(test_pinned_guest_is_left_alone),
+        cmocka_unit_test(test_pinned_guest_counts_against_the_budget),
+        cmocka_unit_test(test_shortfall_is_told),
+        cmocka_unit_test(test_why_a_target_changed_is_told),
+        cmocka_unit_test(test_sums_do_not_wrap),
+        cmocka_unit_test(test_no_guests),
+        cmocka_unit_test(test_every_pin_has_its_text),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
