@@ -97,6 +97,8 @@ qmp_client_execute_async(QmpClient *client, const char *command, JsonObject *arg
     g_autoptr(JsonObject) owned = arguments;
     g_autoptr(GTask) task = g_task_new(client, cancellable, callback, user_data);
     g_task_set_source_tag(task, qmp_client_execute_async);
+    /* qmp-pending watches it. A reply that is there already counts more than a cancellation. */
+    g_task_set_check_cancellable(task, FALSE);
 
     if (g_task_return_error_if_cancelled(task))
         return;

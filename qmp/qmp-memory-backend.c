@@ -253,8 +253,9 @@ on_type(GObject *source, GAsyncResult *result, gpointer user_data)
         return;
     }
     reading->backend = backend_new(qom_type);
-    qmp_qom_list_async(QMP_CLIENT(source), reading->path, g_task_get_cancellable(task),
-                       on_properties_listed, g_steal_pointer(&task));
+    GCancellable *cancellable = g_task_get_cancellable(task);
+    qmp_qom_list_async(QMP_CLIENT(source), reading->path, cancellable, on_properties_listed,
+                       g_steal_pointer(&task));
 }
 
 void

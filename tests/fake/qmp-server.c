@@ -278,7 +278,7 @@ take_command(FakeQmpServer *server, const char *command, JsonNode *arguments, gi
     g_autofree char *text = json_to_string(arguments, FALSE);
     g_autofree char *wanted =
         next && next->arguments ? json_to_string(next->arguments, FALSE) : g_strdup("…");
-    fail_msg("the fake monitor got %s %s, but expected %s %s", command, text,
+    fail_msg("the fake monitor got %s %.300s, but expected %s %s", command, text,
              next ? next->command : "nothing", next ? wanted : "");
 }
 

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "tests/fake/fake-guest.h"
+
+#define VIRTIO_MEM_BLOCK (G_GUINT64_CONSTANT(2) << 20)
+
+G_DEFINE_TYPE(FakeGuest, fake_guest, TYPE_GUEST)
+
+static MemoryDevice *
+add_device(FakeGuest *guest, MemoryDeviceKind kind, const char *id, guint64 size)
+{
+    GuestMemory *memory = &guest->memory;
+    MemoryDevice *device;
+
+    memory->devices = g_renew(MemoryDevice, memory->devices, memory->n_devices + 1);
+    device = &memory->devices[memory->n_devices++];
+    *device = (MemoryDevice){
+        .id = g_strdup(id), .kind = kind, .ours = TRUE, .size = size, .requested = size
+    };
+    return device;
+}
+
+static void
+remove_device(FakeGuest *guest, guint index)
+{
+    GuestMemory *memory = &guest->memory;
+    g_autofree char *id = memory->devices[index].id;
+    const GuestMemoryEvent event = { GUEST_MEMORY_EVENT_UNPLUGGED, id, NULL };
+
+    memory->n_devices--;
+    for (guint i = index; i < memory->n_devices; i++)
+        memory->devices[i] = memory->devices[i + 1];
+    guest_emit_memory_event(MEMPLUG_GUEST(guest), &event);
+}
+
+void
+fake_guest_move(FakeGuest *guest)
+{
+    GuestMemory *memory = &guest->memory;
+    guint64 most = guest->manners.balloon_most;
+
+    memory->ballooned = most > 0 ? MIN(memory->balloon_requested, most) : memory->balloon_requested;
+    for (guint i = memory->n_devices; i-- > 0;) {
+        MemoryDevice *device = &memory->devices[i];
+
+        device->acknowledged = TRUE;
+        if (device->kind == MEMORY_DEVICE_VIRTIO_MEM)
+            device->size =
+                MAX(device->requested, MIN(device->size, guest->manners.virtio_mem_keeps));
+        else if (device->removing && !guest->manners.silent_unplug)
+            remove_device(guest, i);
+    }
+}
+
+static void
+fake_guest_observe_async(Guest *base, GCancellable *cancellable, GAsyncReadyCallback callback,
+                         gpointer user_data)
+{
+    FakeGuest *guest = MEMPLUG_FAKE_GUEST(base);
+    g_autoptr(GTask) task = g_task_new(base, cancellable, callback, user_data);
+
+    guest->observed++;
+    g_task_return_pointer(task, guest_memory_copy(&guest->memory),
+                          (GDestroyNotify)guest_memory_free);
+}
+
+static GuestMemory *
+fake_guest_observe_finish(Guest *base, GAsyncResult *result, GError **error)
+{
+    return g_task_propagate_pointer(G_TASK(result), error);
+}
+
+static void
+carry_out(FakeGuest *guest, const MemoryStep *step)
+{
+    static guint plugged;
+    g_autofree char *id = NULL;
+    MemoryDevice *device = NULL;
+
+    if (step->device)
+        device = (MemoryDevice *)guest_memory_find(&guest->memory, step->device);
+    switch (step->kind) {
+    case MEMORY_STEP_PLUG_DIMM:
+        id = g_strdup_printf(MEMORY_DEVICE_ID_PREFIX "dimm%u", plugged++);
+        add_device(guest, MEMORY_DEVICE_DIMM, id, step->size);
+        break;
+    case MEMORY_STEP_UNPLUG_DIMM:
+        if (guest->manners.refuses_unplug) {
+            const GuestMemoryEvent event = { GUEST_MEMORY_EVENT_UNPLUG_REFUSED, step->device,
+                                             "the device is in use" };
+
+            guest_emit_memory_event(MEMPLUG_GUEST(guest), &event);
+        } else {
+            device->removing = TRUE;
+        }
+        break;
+    case MEMORY_STEP_RESIZE_VIRTIO_MEM:
+        device->requested = step->size;
+        break;
+    case MEMORY_STEP_SET_BALLOON:
+        guest->memory.balloon_requested = step->size;
+        break;
+    }
+    if (!guest->manners.holds_still)
+        fake_guest_move(guest);
+}
+
+static gboolean
+end_order(gpointer data)
+{
+    g_autoptr(GTask) task = data;
+    FakeGuest *guest = g_task_get_source_object(task);
+
+    guest->in_flight--;
+    if (guest->manners.fails)
+        g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_FAILED, "%s", guest->manners.fails);
+    else
+        g_task_return_boolean(task, TRUE);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+fake_guest_act_async(Guest *base, const MemoryStep *step, GCancellable *cancellable,
+                     GAsyncReadyCallback callback, gpointer user_data)
+{
+    FakeGuest *guest = MEMPLUG_FAKE_GUEST(base);
+    GTask *task = g_task_new(base, cancellable, callback, user_data);
+
+    guest->ordered++;
+    guest->in_flight++;
+    guest->most_in_flight = MAX(guest->most_in_flight, guest->in_flight);
+    if (!guest->manners.fails)
+        carry_out(guest, step);
+    g_idle_add(end_order, task);
+}
+
+static gboolean
+fake_guest_act_finish(Guest *base, GAsyncResult *result, GError **error)
+{
+    return g_task_propagate_boolean(G_TASK(result), error);
+}
+
+static void
+fake_guest_set_stats_period(Guest *base, guint period_s)
+{
+    MEMPLUG_FAKE_GUEST(base)->period_s = period_s;
+}
+
+static gboolean
+fake_guest_store_limits(Guest *base, const GuestLimits *limits, GError **error)
+{
+    MEMPLUG_FAKE_GUEST(base)->stored = *limits;
+    guest_take_limits(base, limits);
+    return TRUE;
+}
+
+FakeGuest *
+fake_guest_new(const char *name, guint64 boot, guint64 max, guint slots, gboolean balloon)
+{
+    g_autofree char *instance = g_strdup_printf("%s@1-1", name);
+    FakeGuest *guest =
+        g_object_new(TYPE_FAKE_GUEST, "name", name, "instance", instance, "pid", 1, NULL);
+
+    guest->memory =
+        (GuestMemory){ .boot = boot, .max = max, .slots = slots, .has_balloon = balloon };
+    return guest;
+}
+
+void
+fake_guest_add_virtio_mem(FakeGuest *guest, guint64 max)
+{
+    MemoryDevice *device = add_device(guest, MEMORY_DEVICE_VIRTIO_MEM, "vm0", 0);
+
+    device->max = max;
+    device->block = VIRTIO_MEM_BLOCK;
+    guest->memory.max = MAX(guest->memory.max, guest->memory.boot + max);
+}
+
+void
+fake_guest_add_dimm(FakeGuest *guest, const char *id, guint64 size, gboolean ours)
+{
+    MemoryDevice *device = add_device(guest, MEMORY_DEVICE_DIMM, id, size);
+
+    device->acknowledged = TRUE;
+    device->ours = ours;
+}
+
+void
+fake_guest_answer(FakeGuest *guest, guint64 used, guint64 update_s)
+{
+    guint64 actual = guest_memory_actual(&guest->memory);
+    BalloonStats stats = { .last_update_s = update_s };
+
+    for (guint i = 0; i < BALLOON_STAT_COUNT; i++)
+        stats.values[i] = BALLOON_STAT_MISSING;
+    stats.values[BALLOON_STAT_TOTAL] = actual;
+    stats.values[BALLOON_STAT_AVAILABLE] = actual - MIN(actual, used);
+    stats.values[BALLOON_STAT_FREE] = actual - MIN(actual, used);
+    guest_emit_stats(MEMPLUG_GUEST(guest), &stats);
+}
+
+static void
+fake_guest_finalize(GObject *object)
+{
+    guest_memory_clear(&MEMPLUG_FAKE_GUEST(object)->memory);
+    G_OBJECT_CLASS(fake_guest_parent_class)->finalize(object);
+}
+
+static void
+fake_guest_class_init(FakeGuestClass *class)
+{
+    GuestClass *guest_class = MEMPLUG_GUEST_CLASS(class);
+
+    G_OBJECT_CLASS(class)->finalize = fake_guest_finalize;
+    guest_class->observe_async = fake_guest_observe_async;
+    guest_class->observe_finish = fake_guest_observe_finish;
+    guest_class->act_async = fake_guest_act_async;
+    guest_class->act_finish = fake_guest_act_finish;
+    guest_class->set_stats_period = fake_guest_set_stats_period;
+    guest_class->store_limits = fake_guest_store_limits;
+}
+
+static void
+fake_guest_init(FakeGuest *guest)
+{
+}
