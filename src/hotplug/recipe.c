@@ -22,17 +22,22 @@
  * device, else DIMMs. Capacity is rounded up to what the devices can make, so
  * without a balloon a guest ends up to one grain above its target, never below.
  *
- * The ladder of DIMM sizes. Slots are few and cannot be added. A rung is the
- * power of two of 128 MiB with which the free slots still span what maxmem
- * leaves: with many slots DIMMs stay small, and so can be taken out one by one;
- * as slots are used up the rungs grow. With a balloon a DIMM may exceed the
- * need, so that small steps do not eat the slots: up to a quarter of what the
- * guest has, which keeps the cost of the larger DIMM (1/64 of it for the memory
- * map) small beside the guest. From 256 MiB that reaches 1 TiB in 40 slots.
+ * The ladder of DIMM sizes. Slots are few and cannot be added, but small DIMMs
+ * are the ones that can be taken out again. So a DIMM is as small as the need
+ * allows, and as large as the slots demand:
+ *
+ *   - at most a rung, the power of two of 128 MiB with which the free slots
+ *     still span what maxmem leaves, so that a large need is met in pieces;
+ *   - with a balloon to hold what is too much, at least a step of the geometric
+ *     row from what the guest has to maxmem that has as many members as there
+ *     are free slots, so that many small needs do not eat the slots. At most it
+ *     doubles the guest: the memory map of a DIMM costs 1/64 of it.
  *
  * A device under a bound stays where it is or goes as far as the bound lets it.
  */
 #include "hotplug/recipe.h"
+
+#include <math.h>
 
 /* A policy that moves a balloon by less moves noise. */
 #define BALLOON_POLICY_GRAIN (G_GUINT64_CONSTANT(1) << 20)
@@ -153,15 +158,26 @@ round_up(guint64 value, guint64 grain)
     return round_down(value, grain) + (value % grain ? grain : 0);
 }
 
+/* QEMU's balloon holds boot memory and DIMMs, not what virtio-mem has plugged,
+ * and some of it must be left for the guest's kernel. */
+static guint64
+balloon_most(const GuestMemory *memory)
+{
+    guint64 fillable = memory->boot + guest_memory_dimms(memory);
+
+    return fillable - MIN(fillable, RECIPE_LEAST_LEFT);
+}
+
 /* Capacity beyond the target is the balloon's to hold, as far as it may. */
 static guint64
 balloon_wanted(const Question *question, guint64 capacity)
 {
     RecipeBound bound = bound_of(question, RECIPE_BALLOON);
     guint64 beyond = capacity - MIN(capacity, question->target);
+    guint64 most = MIN(balloon_most(question->memory), bound.most);
 
-    return CLAMP(round_down(beyond, MEMORY_BALLOON_GRAIN), bound.least,
-                 MAX(bound.least, bound.most));
+    return CLAMP(round_down(MIN(beyond, most), MEMORY_BALLOON_GRAIN), bound.least,
+                 MAX(bound.least, most));
 }
 
 /* The DIMM that is still coming or going, and must be waited for, or NULL. */
@@ -236,7 +252,14 @@ want_virtio_mem(const Question *question)
  * DIMMs
  */
 
-/* The largest DIMM of ours that may go while @spare bytes are too many. */
+/*
+ * The DIMM of ours to let go while @spare bytes are too many, or NULL.
+ *
+ * With a balloon only the largest is considered: a DIMM that was just plugged
+ * larger than the need leaves less than its own size to spare, so it never
+ * pushes an older one out; and a guest that shrinks to its boot memory loses
+ * all of them all the same.
+ */
 static const MemoryDevice *
 removable_dimm(const Question *question, guint64 spare)
 {
@@ -245,34 +268,45 @@ removable_dimm(const Question *question, guint64 spare)
     for (guint i = 0; i < question->memory->n_devices; i++) {
         const MemoryDevice *device = &question->memory->devices[i];
 
-        if (device->kind == MEMORY_DEVICE_DIMM && device->ours && device->size <= spare &&
+        if (device->kind == MEMORY_DEVICE_DIMM && device->ours &&
+            (question->means.balloon || device->size <= spare) &&
             !is_bounded(question, device->id) && (!best || device->size > best->size))
             best = device;
     }
-    return best;
+    return best && best->size <= spare ? best : NULL;
 }
 
-/* See "The ladder of DIMM sizes" above. Returns 0 if no DIMM can be plugged. */
+/* The least size of a DIMM whose surplus a balloon can hold: see the ladder above. */
 static guint64
-dimm_rung(const Question *question, guint64 need)
+dimm_least(const GuestMemory *memory, guint64 headroom, guint free_slots)
+{
+    double actual = (double)MAX(guest_memory_actual(memory), 1);
+    double most = (double)(capacity_of(memory) + headroom);
+    double step = actual * (pow(most / actual, 1.0 / free_slots) - 1);
+    guint64 doubling = round_down(guest_memory_actual(memory), MEMORY_DIMM_GRAIN);
+
+    return MAX(MIN(round_up((guint64)step, MEMORY_DIMM_GRAIN), doubling), MEMORY_DIMM_GRAIN);
+}
+
+/* The size of the DIMM to plug while @need bytes are missing; 0: none can be. */
+static guint64
+dimm_size(const Question *question, guint64 need)
 {
     const GuestMemory *memory = question->memory;
     guint free_slots = guest_memory_free_slots(memory);
     guint64 headroom = round_down(
         MIN(dimm_headroom(memory), bound_of(question, RECIPE_NEW_DIMM).most), MEMORY_DIMM_GRAIN);
     guint64 rung = MEMORY_DIMM_GRAIN;
-    guint64 least = MEMORY_DIMM_GRAIN;
+    guint64 size;
 
     if (free_slots == 0 || headroom == 0)
         return 0;
     while (rung < headroom / free_slots)
         rung *= 2;
-    if (question->means.balloon) {
-        guint64 quarter = round_down(guest_memory_actual(memory) / 4, MEMORY_DIMM_GRAIN);
-
-        least = CLAMP(quarter, MEMORY_DIMM_GRAIN, rung);
-    }
-    return MIN(CLAMP(round_up(need, MEMORY_DIMM_GRAIN), least, rung), headroom);
+    size = MIN(round_up(need, MEMORY_DIMM_GRAIN), rung);
+    if (question->means.balloon)
+        size = MAX(size, dimm_least(memory, headroom, free_slots));
+    return MIN(size, headroom);
 }
 
 static Wanted
@@ -282,7 +316,7 @@ want_dimm(const Question *question)
     const MemoryDevice *unsettled = unsettled_dimm(question);
     const MemoryDevice *removable;
     guint64 held = question->means.balloon ? 0 : memory->ballooned;
-    guint64 capacity = capacity_of(memory) - held;
+    guint64 capacity = capacity_of(memory) - MIN(held, capacity_of(memory));
     Wanted wanted = { 0 };
 
     if (unsettled) {
@@ -290,7 +324,7 @@ want_dimm(const Question *question)
         if (unsettled->removing)
             capacity -= unsettled->size;
     } else if (capacity < question->target) {
-        guint64 size = dimm_rung(question, question->target - capacity);
+        guint64 size = dimm_size(question, question->target - capacity);
 
         wanted.change = size > 0;
         wanted.step = (MemoryStep){ .kind = MEMORY_STEP_PLUG_DIMM, .size = size };
@@ -424,17 +458,38 @@ recipe_next_step(const GuestMemory *memory, guint64 target, Mechanism mechanism,
     return recipe_done(&question);
 }
 
+static guint64
+foreign_dimms(const GuestMemory *memory)
+{
+    guint64 bytes = 0;
+
+    for (guint i = 0; i < memory->n_devices; i++) {
+        if (memory->devices[i].kind == MEMORY_DEVICE_DIMM && !memory->devices[i].ours)
+            bytes += memory->devices[i].size;
+    }
+    return bytes;
+}
+
 RecipeRange
 recipe_range(const GuestMemory *memory, Mechanism mechanism)
 {
-    Means means = means_of(memory, mechanism);
-    guint64 held = means.balloon ? 0 : memory->ballooned;
+    const Means means = means_of(memory, mechanism);
+    guint64 capacity = capacity_of(memory);
+    guint64 held = means.balloon ? 0 : MIN(memory->ballooned, capacity);
     guint64 dimms = guest_memory_dimms(memory);
-    guint64 fixed = memory->boot + (means.virtio_mem ? dimms : virtio_mem_bytes(memory)) - held;
-    RecipeRange range = { .lowest = fixed, .highest = capacity_of(memory) - held, .base = fixed };
+    /* What stays when the coarse devices are as empty as they can be. */
+    guint64 ram = memory->boot + (means.dimm ? foreign_dimms(memory) : dimms);
+    guint64 virtio_mem = means.virtio_mem ? 0 : virtio_mem_bytes(memory);
+    guint64 kept = means.balloon ? MIN(ram, RECIPE_LEAST_LEFT) : ram - MIN(ram, held);
+    RecipeRange range = {
+        .lowest = kept + virtio_mem,
+        .highest = capacity - held,
+        .grain = MEMORY_BALLOON_GRAIN,
+        .base = ram - MIN(ram, held) + virtio_mem,
+    };
 
     if (means.virtio_mem) {
-        range.highest = fixed;
+        range.highest = memory->boot + dimms - MIN(held, memory->boot + dimms);
         for (guint i = 0; i < memory->n_devices; i++) {
             const MemoryDevice *device = &memory->devices[i];
 
@@ -444,22 +499,12 @@ recipe_range(const GuestMemory *memory, Mechanism mechanism)
             range.grain = MAX(range.grain, device->block);
         }
     } else if (means.dimm) {
-        range.grain = MEMORY_DIMM_GRAIN;
         if (guest_memory_free_slots(memory) > 0)
             range.highest += round_down(dimm_headroom(memory), MEMORY_DIMM_GRAIN);
-        for (guint i = 0; i < memory->n_devices; i++) {
-            if (memory->devices[i].kind == MEMORY_DEVICE_DIMM && !memory->devices[i].ours)
-                range.lowest += memory->devices[i].size;
-        }
-    } else {
-        range.lowest = range.highest;
+        range.grain = means.balloon ? BALLOON_POLICY_GRAIN : MEMORY_DIMM_GRAIN;
+    } else if (means.balloon) {
+        range.grain = BALLOON_POLICY_GRAIN;
     }
-    if (means.balloon) {
-        range.lowest = MIN(range.highest, RECIPE_LEAST_LEFT);
-        if (!means.virtio_mem)
-            range.grain = BALLOON_POLICY_GRAIN;
-    }
-    range.grain = MAX(range.grain, MEMORY_BALLOON_GRAIN);
     return range;
 }
 
