@@ -320,9 +320,9 @@ on_acted(GObject *source, GAsyncResult *result, gpointer data)
     resize->busy = FALSE;
     if (g_cancellable_is_cancelled(resize->cancellable))
         return;
-    if (ok) {
+    if (ok && resize->open.active) {
         report(resize, RESIZE_REPORT_ORDERED, NULL);
-    } else {
+    } else if (!ok) {
         record_trouble(resize, subject_of(&resize->open.step), error->message);
         close_step(resize, RESIZE_REPORT_FAILED, error->message);
     }
@@ -362,8 +362,9 @@ conclude_step(Resize *resize, ResizeReportKind otherwise, const char *reason)
     close_step(resize, RESIZE_REPORT_FOLLOWED, NULL);
 }
 
+/* @by_hand: the step is the order of a person, who waits for its end. */
 static void
-act(Resize *resize, const MemoryStep *step)
+act(Resize *resize, const MemoryStep *step, gboolean by_hand)
 {
     OpenStep *open = &resize->open;
 
@@ -374,6 +375,7 @@ act(Resize *resize, const MemoryStep *step)
     open->step = *step;
     open->step.device = open->device;
     open->ordered_us = g_get_monotonic_time();
+    resize->order_issued |= by_hand;
     resize->busy = TRUE;
     guest_act_async(resize->guest, &open->step, resize->cancellable, on_acted,
                     g_object_ref(resize));
@@ -510,11 +512,10 @@ derive(Resize *resize)
 
     if (resize->order && !resize->order_issued) {
         enter(resize, RESIZE_MOVING, "");
-        act(resize, &resize->order_step);
-        resize->order_issued = TRUE;
+        act(resize, &resize->order_step, TRUE);
     } else if (recipe.verdict == RECIPE_STEP) {
         enter(resize, RESIZE_MOVING, "");
-        act(resize, &recipe.step);
+        act(resize, &recipe.step, FALSE);
     } else {
         rest(resize, &recipe, now);
     }
