@@ -22,22 +22,11 @@
  * device, else DIMMs. Capacity is rounded up to what the devices can make, so
  * without a balloon a guest ends up to one grain above its target, never below.
  *
- * The ladder of DIMM sizes. Slots are few and cannot be added, but small DIMMs
- * are the ones that can be taken out again. So a DIMM is as small as the need
- * allows, and as large as the slots demand:
- *
- *   - at most a rung, the power of two of 128 MiB with which the free slots
- *     still span what maxmem leaves, so that a large need is met in pieces;
- *   - with a balloon to hold what is too much, at least a step of the geometric
- *     row from what the guest has to maxmem that has as many members as there
- *     are free slots, so that many small needs do not eat the slots. At most it
- *     doubles the guest: the memory map of a DIMM costs 1/64 of it.
- *
  * A device under a bound stays where it is or goes as far as the bound lets it.
  */
 #include "hotplug/recipe.h"
 
-#include <math.h>
+#include "hotplug/dimm-ladder.h"
 
 /* A policy that moves a balloon by less moves noise. */
 #define BALLOON_POLICY_GRAIN (G_GUINT64_CONSTANT(1) << 20)
@@ -276,37 +265,17 @@ removable_dimm(const Question *question, guint64 spare)
     return best && best->size <= spare ? best : NULL;
 }
 
-/* The least size of a DIMM whose surplus a balloon can hold: see the ladder above. */
-static guint64
-dimm_least(const GuestMemory *memory, guint64 headroom, guint free_slots)
-{
-    double actual = (double)MAX(guest_memory_actual(memory), 1);
-    double most = (double)(capacity_of(memory) + headroom);
-    double step = actual * (pow(most / actual, 1.0 / free_slots) - 1);
-    guint64 doubling = round_down(guest_memory_actual(memory), MEMORY_DIMM_GRAIN);
-
-    return MAX(MIN(round_up((guint64)step, MEMORY_DIMM_GRAIN), doubling), MEMORY_DIMM_GRAIN);
-}
-
-/* The size of the DIMM to plug while @need bytes are missing; 0: none can be. */
 static guint64
 dimm_size(const Question *question, guint64 need)
 {
-    const GuestMemory *memory = question->memory;
-    guint free_slots = guest_memory_free_slots(memory);
-    guint64 headroom = round_down(
-        MIN(dimm_headroom(memory), bound_of(question, RECIPE_NEW_DIMM).most), MEMORY_DIMM_GRAIN);
-    guint64 rung = MEMORY_DIMM_GRAIN;
-    guint64 size;
+    const DimmLadder ladder = {
+        .actual = guest_memory_actual(question->memory),
+        .headroom = MIN(dimm_headroom(question->memory), bound_of(question, RECIPE_NEW_DIMM).most),
+        .free_slots = guest_memory_free_slots(question->memory),
+        .surplus = question->means.balloon,
+    };
 
-    if (free_slots == 0 || headroom == 0)
-        return 0;
-    while (rung < headroom / free_slots)
-        rung *= 2;
-    size = MIN(round_up(need, MEMORY_DIMM_GRAIN), rung);
-    if (question->means.balloon)
-        size = MAX(size, dimm_least(memory, headroom, free_slots));
-    return MIN(size, headroom);
+    return dimm_ladder_size(&ladder, need);
 }
 
 static Wanted

@@ -39,9 +39,9 @@
  * virtio-mem and the balloon move every few ms, and virtio-mem's driver sleeps 5 s
  * before it tries again what failed, so after that nothing comes by itself. */
 const ResizeTuning resize_tuning_default = {
-    .plug_us = 10 * G_USEC_PER_SEC,
-    .unplug_us = 10 * G_USEC_PER_SEC,
-    .progress_us = 5 * G_USEC_PER_SEC,
+    .patience = { .plug_us = 10 * G_USEC_PER_SEC,
+                  .unplug_us = 10 * G_USEC_PER_SEC,
+                  .progress_us = 5 * G_USEC_PER_SEC },
     .refresh_us = 5 * G_USEC_PER_SEC,
     .trouble = { .first_us = 10 * G_USEC_PER_SEC, .most_us = 600 * G_USEC_PER_SEC },
 };
@@ -156,25 +156,6 @@ wake_in(Resize *resize, gint64 delay_us)
     resize->timer = g_timeout_add((guint)(MAX(delay_us, 0) / 1000), on_timer, resize);
 }
 
-static gboolean
-memory_equal(const GuestMemory *a, const GuestMemory *b)
-{
-    if (!a || a->boot != b->boot || a->max != b->max || a->slots != b->slots ||
-        a->ballooned != b->ballooned || a->balloon_requested != b->balloon_requested ||
-        a->has_balloon != b->has_balloon || a->n_devices != b->n_devices)
-        return FALSE;
-    for (guint i = 0; i < a->n_devices; i++) {
-        const MemoryDevice *left = &a->devices[i];
-        const MemoryDevice *right = &b->devices[i];
-
-        if (g_strcmp0(left->id, right->id) != 0 || left->size != right->size ||
-            left->requested != right->requested || left->removing != right->removing ||
-            left->acknowledged != right->acknowledged)
-            return FALSE;
-    }
-    return TRUE;
-}
-
 static void
 on_observed(GObject *source, GAsyncResult *result, gpointer data)
 {
@@ -191,7 +172,7 @@ on_observed(GObject *source, GAsyncResult *result, gpointer data)
         wake_in(resize, RETRY_OBSERVE_MS * 1000);
         return;
     }
-    changed = !memory_equal(resize->memory, memory);
+    changed = !guest_memory_equal(resize->memory, memory);
     g_clear_pointer(&resize->memory, guest_memory_free);
     resize->memory = g_steal_pointer(&memory);
     if (changed)
@@ -269,42 +250,10 @@ close_step(Resize *resize, ResizeReportKind kind, const char *reason)
     answer_order(resize, reason);
 }
 
-/* The name under which troubles with @step are recorded. */
-static const char *
-subject_of(const MemoryStep *step)
-{
-    if (step->kind == MEMORY_STEP_SET_BALLOON)
-        return RECIPE_BALLOON;
-    return step->kind == MEMORY_STEP_PLUG_DIMM ? RECIPE_NEW_DIMM : step->device;
-}
-
-/* What @subject can do at present: no more than it does now. */
-static RecipeBound
-bound_now(const GuestMemory *memory, const char *subject)
-{
-    const MemoryDevice *device = guest_memory_find(memory, subject);
-    RecipeBound bound = { .device = subject };
-
-    if (device) {
-        bound.least = bound.most = device->size;
-        if (device->kind == MEMORY_DEVICE_VIRTIO_MEM && device->size > device->requested)
-            bound.most = G_MAXUINT64; /* it would not shrink; it may still grow */
-        else if (device->kind == MEMORY_DEVICE_VIRTIO_MEM)
-            bound.least = 0;
-    } else if (g_str_equal(subject, RECIPE_BALLOON)) {
-        bound.least = bound.most = memory->ballooned;
-        if (memory->balloon_requested > memory->ballooned)
-            bound.least = 0; /* it would not fill; it may still empty */
-        else
-            bound.most = G_MAXUINT64;
-    }
-    return bound;
-}
-
 static void
 record_trouble(Resize *resize, const char *subject, const char *reason)
 {
-    const RecipeBound bound = bound_now(resize->memory, subject);
+    const RecipeBound bound = follow_bound(resize->memory, subject);
 
     trouble_book_record(resize->troubles, &resize->tuning.trouble, &bound, reason,
                         g_get_monotonic_time());
@@ -323,29 +272,10 @@ on_acted(GObject *source, GAsyncResult *result, gpointer data)
     if (ok && resize->open.active) {
         report(resize, RESIZE_REPORT_ORDERED, NULL);
     } else if (!ok) {
-        record_trouble(resize, subject_of(&resize->open.step), error->message);
+        record_trouble(resize, follow_subject(&resize->open.step), error->message);
         close_step(resize, RESIZE_REPORT_FAILED, error->message);
     }
     wake(resize);
-}
-
-/* Whether the guest stands where @step wanted it. */
-static gboolean
-took_effect(const GuestMemory *memory, const MemoryStep *step)
-{
-    const MemoryDevice *device = step->device ? guest_memory_find(memory, step->device) : NULL;
-
-    switch (step->kind) {
-    case MEMORY_STEP_PLUG_DIMM:
-        return TRUE; /* the hypervisor took it, and nobody waits for it any more */
-    case MEMORY_STEP_UNPLUG_DIMM:
-        return device == NULL;
-    case MEMORY_STEP_RESIZE_VIRTIO_MEM:
-        return device && device->size == step->size;
-    case MEMORY_STEP_SET_BALLOON:
-        return memory->ballooned == step->size;
-    }
-    return FALSE;
 }
 
 /* The recipe no longer waits for the open step: tells how it ended. */
@@ -354,11 +284,12 @@ conclude_step(Resize *resize, ResizeReportKind otherwise, const char *reason)
 {
     if (!resize->open.active)
         return;
-    if (!took_effect(resize->memory, &resize->open.step)) {
+    if (!follow_arrived(resize->memory, &resize->open.step)) {
         close_step(resize, otherwise, reason);
         return;
     }
-    trouble_book_followed(resize->troubles, subject_of(&resize->open.step), g_get_monotonic_time());
+    trouble_book_followed(resize->troubles, follow_subject(&resize->open.step),
+                          g_get_monotonic_time());
     close_step(resize, RESIZE_REPORT_FOLLOWED, NULL);
 }
 
@@ -385,42 +316,6 @@ act(Resize *resize, const MemoryStep *step, gboolean by_hand)
  * Deriving
  */
 
-static guint64
-size_of(const GuestMemory *memory, const char *subject)
-{
-    const MemoryDevice *device = guest_memory_find(memory, subject);
-
-    return device ? device->size : memory->ballooned;
-}
-
-/* How long @subject may stand still. */
-static gint64
-patience(const Resize *resize, const char *subject)
-{
-    const MemoryDevice *device = guest_memory_find(resize->memory, subject);
-
-    if (!device || device->kind == MEMORY_DEVICE_VIRTIO_MEM)
-        return resize->tuning.progress_us;
-    return device->removing ? resize->tuning.unplug_us : resize->tuning.plug_us;
-}
-
-static const char *
-stall_reason(const Resize *resize, const char *subject)
-{
-    const MemoryDevice *device = guest_memory_find(resize->memory, subject);
-
-    if (!device)
-        return resize->memory->balloon_requested > resize->memory->ballooned
-                   ? "the balloon stopped filling: the guest has no more to give"
-                   : "the balloon stopped emptying: its driver does not answer";
-    if (device->kind == MEMORY_DEVICE_VIRTIO_MEM)
-        return device->size > device->requested
-                   ? "the guest unplugs no more: what is left cannot be moved away"
-                   : "the guest plugs no more: its virtio-mem driver does not follow";
-    return device->removing ? "the guest never answered the request to unplug"
-                            : "the guest never acknowledged the DIMM";
-}
-
 static void
 wait_end(Resize *resize)
 {
@@ -435,7 +330,7 @@ static gboolean
 wait_for(Resize *resize, const char *subject, gint64 now)
 {
     Wait *wait = &resize->wait;
-    guint64 size = size_of(resize->memory, subject);
+    guint64 size = follow_size(resize->memory, subject);
 
     if (g_strcmp0(wait->subject, subject) != 0) {
         wait_end(resize);
@@ -445,8 +340,9 @@ wait_for(Resize *resize, const char *subject, gint64 now)
         wait->size = size;
         wait->progress_us = now;
     }
-    if (now - wait->progress_us >= patience(resize, subject)) {
-        const char *reason = stall_reason(resize, subject);
+    if (now - wait->progress_us >=
+        follow_patience(&resize->tuning.patience, resize->memory, subject)) {
+        const char *reason = follow_stall_reason(resize->memory, subject);
 
         record_trouble(resize, subject, reason);
         close_step(resize, RESIZE_REPORT_REFUSED, reason);

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "hotplug/follow.h"
 #include "hotplug/recipe.h"
 #include "hotplug/trouble.h"
 #include "hypervisor/guest.h"
@@ -28,12 +29,9 @@ typedef enum {
 /* Returns: "unknown", "settled", "moving", "short" or "frozen". */
 const char *resize_phase_name(ResizePhase phase);
 
-/* How long a guest is waited for. */
 typedef struct {
-    gint64 plug_us;     /* until it acknowledges a DIMM */
-    gint64 unplug_us;   /* until it has let a DIMM go, or refused */
-    gint64 progress_us; /* between two changes of a virtio-mem device or balloon */
-    gint64 refresh_us;  /* between two looks at a guest in which nothing happens */
+    FollowPatience patience;
+    gint64 refresh_us; /* between two looks at a guest in which nothing happens */
     TroubleTuning trouble;
 } ResizeTuning;
 

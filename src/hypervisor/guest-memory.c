@@ -35,6 +35,25 @@ guest_memory_free(GuestMemory *memory)
     g_free(memory);
 }
 
+gboolean
+guest_memory_equal(const GuestMemory *a, const GuestMemory *b)
+{
+    if (!a || a->boot != b->boot || a->max != b->max || a->slots != b->slots ||
+        a->ballooned != b->ballooned || a->balloon_requested != b->balloon_requested ||
+        a->has_balloon != b->has_balloon || a->n_devices != b->n_devices)
+        return FALSE;
+    for (guint i = 0; i < a->n_devices; i++) {
+        const MemoryDevice *left = &a->devices[i];
+        const MemoryDevice *right = &b->devices[i];
+
+        if (g_strcmp0(left->id, right->id) != 0 || left->size != right->size ||
+            left->requested != right->requested || left->removing != right->removing ||
+            left->acknowledged != right->acknowledged)
+            return FALSE;
+    }
+    return TRUE;
+}
+
 guint64
 guest_memory_actual(const GuestMemory *memory)
 {

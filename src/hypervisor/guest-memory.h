@@ -70,6 +70,9 @@ GuestMemory *guest_memory_copy(const GuestMemory *memory);
 void guest_memory_free(GuestMemory *memory);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(GuestMemory, guest_memory_free)
 
+/* Returns: whether both say the same of the same devices in the same order. @a may be NULL. */
+gboolean guest_memory_equal(const GuestMemory *a, const GuestMemory *b);
+
 /* Returns: the bytes that the guest has now. */
 guint64 guest_memory_actual(const GuestMemory *memory);
 

@@ -19,9 +19,7 @@
 #define MIB (G_GUINT64_CONSTANT(1) << 20)
 
 static const ResizeTuning impatient = {
-    .plug_us = 20 * 1000,
-    .unplug_us = 20 * 1000,
-    .progress_us = 20 * 1000,
+    .patience = { .plug_us = 20 * 1000, .unplug_us = 20 * 1000, .progress_us = 20 * 1000 },
     .refresh_us = 20 * 1000,
     .trouble = { .first_us = G_TIME_SPAN_HOUR, .most_us = G_TIME_SPAN_HOUR },
 };
@@ -236,6 +234,18 @@ test_failing_order_backs_off(void **state)
 }
 
 static void
+test_failing_balloon_backs_off(void **state)
+{
+    Bed bed;
+
+    bed_start(&bed, fake_guest_new("web", 1024 * MIB, 1024 * MIB, 0, TRUE), &impatient);
+    bed.guest->manners.fails = "no such device";
+    bring_to(&bed, 512 * MIB, RESIZE_SHORT, 1024 * MIB);
+    assert_int_equal(bed.guest->ordered, 1);
+    bed_end(&bed);
+}
+
+static void
 test_is_tried_again_when_its_time_has_come(void **state)
 {
     ResizeTuning tuning = impatient;
@@ -361,6 +371,7 @@ main(void)
         cmocka_unit_test(test_stuck_virtio_mem_is_asked_for_what_it_can),
         cmocka_unit_test(test_balloon_that_stops_filling),
         cmocka_unit_test(test_failing_order_backs_off),
+        cmocka_unit_test(test_failing_balloon_backs_off),
         cmocka_unit_test(test_is_tried_again_when_its_time_has_come),
         cmocka_unit_test(test_frozen_guest_is_left_alone_with_its_target),
         cmocka_unit_test(test_change_behind_its_back_is_mended),
