@@ -153,19 +153,12 @@ limit_step(const LimitCase *c, guint64 target)
     return target < c->stay ? MAX(target, MIN(lowest, c->stay)) : target;
 }
 
-/* Returns: whether the guest can be left at @bytes. */
-static gboolean
-allowed(const GuestView *view, guint64 bytes)
-{
-    return bytes >= view->floor && bytes <= view->ceiling;
-}
-
 /*
  * Up to the next reachable size, since the policy says that the guest needs that
  * much. What it has and what it was asked for count as reachable, so that rounding
  * never turns a shrink into growth or the other way round. Where all reachable
  * sizes are too small, the largest; where none is within floor and ceiling, the
- * target as it is: the guest will go as near as it can.
+ * floor.
  */
 static guint64
 limit_grain(const LimitCase *c, guint64 target)
@@ -173,23 +166,19 @@ limit_grain(const LimitCase *c, guint64 target)
     const GuestView *view = c->view;
     const guint64 stops[] = { reach_up(c->guest, target), reach_down(c->guest, view->ceiling),
                               view->actual, view->requested };
-    guint64 above = G_MAXUINT64, largest = 0;
-    gboolean found = FALSE;
+    guint64 above = G_MAXUINT64, largest = view->floor;
 
     for (gsize i = 0; i < G_N_ELEMENTS(stops); i++) {
-        if (!allowed(view, stops[i]))
+        if (stops[i] < view->floor || stops[i] > view->ceiling)
             continue;
-        found = TRUE;
         largest = MAX(largest, stops[i]);
         if (stops[i] >= target)
             above = MIN(above, stops[i]);
     }
-    if (!found)
-        return target;
-    return largest >= target ? above : largest;
+    return MIN(above, largest);
 }
 
-/* Returns: the largest reachable size that is within the cut @amount. */
+/* Returns: the largest reachable size within the cut @amount, or the floor. */
 static guint64
 round_down(const LimitCase *c, guint64 amount)
 {
@@ -321,6 +310,7 @@ limits_apply(const LimitTuning *tuning, const HostView *host, const GuestView *v
     g_autofree WaterVessel *vessels = g_new(WaterVessel, n_guests);
     g_autofree LimitCase *cases = g_new(LimitCase, n_guests);
     Wide bases = 0, wanted = 0;
+    Limit cause;
 
     for (gsize i = 0; i < n_guests; i++) {
         const GuestView *view = &views[i];
@@ -339,9 +329,8 @@ limits_apply(const LimitTuning *tuning, const HostView *host, const GuestView *v
         cut_to_budget(views, n_guests, host->budget, raw, limited, vessels);
     water_level_fill(vessels, n_guests, host->budget);
 
-    for (gsize i = 0; i < n_guests; i++) {
-        gboolean waits = wanted <= host->budget && vessels[i].amount >= base_of(&views[i]);
-
-        settle(&cases[i], vessels[i].amount, waits ? LIMIT_DONORS : LIMIT_BUDGET, &limited[i]);
-    }
+    /* If all that is wanted fits, whoever does not get it only waits for its donors. */
+    cause = wanted <= host->budget ? LIMIT_DONORS : LIMIT_BUDGET;
+    for (gsize i = 0; i < n_guests; i++)
+        settle(&cases[i], vessels[i].amount, cause, &limited[i]);
 }

@@ -71,8 +71,7 @@ typedef struct {
  *     forbids it, and the budget only after all unpressed guests were cut to their
  *     raw targets;
  *   - a target is a size that the guest's devices can reach, or what the guest has
- *     or was asked for; or its floor, or anything within [floor, ceiling], where
- *     none of these serves;
+ *     or was asked for; or its floor, where none of these serves;
  *   - raising one guest's raw target never lowers its limited one, nor raises that
  *     of another;
  *   - guests that are equal in all get equal targets. Where rounding to grains leaves

@@ -233,11 +233,14 @@ test_grain(void **state)
     view->ceiling = 1100 * MIB;
     f.raw[0] = 2000 * MIB;
     assert_becomes(&f, 1024, LIMIT_CEILING | LIMIT_GRAIN);
-    /* Where devices can reach nothing that is allowed, it will go as near as it can. */
+    /* Where devices can reach nothing that is allowed, the floor. */
     view->floor = 1060 * MIB;
-    assert_becomes(&f, 1100, LIMIT_CEILING);
+    assert_becomes(&f, 1060, LIMIT_CEILING | LIMIT_GRAIN);
     f.raw[0] = 0;
     assert_becomes(&f, 1060, LIMIT_FLOOR);
+    /* A floor between two reachable sizes is met by the upper one. */
+    view->ceiling = 4096 * MIB;
+    assert_becomes(&f, 1152, LIMIT_FLOOR | LIMIT_GRAIN);
 }
 
 /* A guest can be between two reachable sizes: its balloon was, or a DIMM is stuck. */
@@ -256,6 +259,14 @@ test_odd_size_is_left_or_stepped_off(void **state)
     assert_becomes(&f, 896, LIMIT_GRAIN);
     f.raw[0] = 1040 * MIB;
     assert_becomes(&f, 1152, LIMIT_GRAIN);
+
+    /* What it was asked for is left, too, though it never gets there. */
+    view->actual = 1024 * MIB;
+    f.raw[0] = 1000 * MIB;
+    assert_becomes(&f, 1000, 0);
+    f.raw[0] = 1010 * MIB;
+    f.tuning.dead_band_min = 0;
+    assert_becomes(&f, 1024, LIMIT_GRAIN);
 }
 
 static void

@@ -284,9 +284,39 @@ test_thresholds_of_pressure(void **state)
     assert_false(tick(&f).pressed);
     f.sample.major_faults += 100;
     assert_string_equal(tick(&f).reason, "pressed: it reads its programs again and again");
+    /* What is not told is not known. */
     f.sample.fields = SAMPLE_AVAILABLE;
     f.sample.swap_in += 100 * MIB;
     assert_false(tick(&f).pressed);
+}
+
+/* The guest restarted, and nobody has told. */
+static void
+test_counters_may_begin_anew(void **state)
+{
+    Fixture f = new_fixture(1024, 400);
+    guint64 before;
+
+    f.sample.swap_in = f.sample.swap_out = f.sample.alloc_stalls = 1000 * MIB;
+    before = ticks(&f, 10).demand;
+    f.sample.swap_in = f.sample.swap_out = f.sample.alloc_stalls = 0;
+    assert_false(tick(&f).pressed);
+    assert_int_equal(forecast(&f).demand, before);
+}
+
+/* Two looks far apart tell of no trend. */
+static void
+test_gap_is_no_trend(void **state)
+{
+    Fixture f = new_fixture(4096, 400);
+    Forecast result;
+
+    ticks(&f, 10);
+    f.now += 10 * SECOND;
+    f.used = 800;
+    result = tick(&f);
+    assert_true(fabs(result.slope) < 1);
+    assert_demand(result, 800 + 200 + OVERHEAD);
 }
 
 /* What is swapped out is not used less, for the trend. */
@@ -375,6 +405,15 @@ test_large_reservation_is_believed(void **state)
         forecast(&f);
     }
     assert_demand(forecast(&f), 1000 + 250 + 400);
+
+    /* The page array of what is plugged comes on top, and no more. */
+    f.actual += 1024;
+    for (guint i = 0; i < 10; i++) {
+        f.now += SECOND;
+        look(&f, 4096 - 400 + 1024 - 16 - 128);
+        forecast(&f);
+    }
+    assert_demand(forecast(&f), 1000 + 250 + 400 + 16);
 }
 
 /* With deflate-on-oom the balloon's pages stay in MemTotal, and count as used. */
@@ -395,6 +434,16 @@ test_balloon_within_total(void **state)
     /* What it has less what is available, and headroom on that. */
     assert_int_equal(result.used, (512 - (1024 - OVERHEAD - 712)) * MIB);
     assert_demand(result, 236 + 64);
+
+    /* Inflating it is no growth. */
+    for (guint i = 0; i < 5; i++) {
+        f.used += 16;
+        f.now += SECOND;
+        look(&f, 1024 - OVERHEAD);
+        result = forecast(&f);
+        assert_true(fabs(result.slope) < 1);
+    }
+    assert_true(result.demand <= (512 - (1024 - OVERHEAD - f.used) + 80) * MIB);
 }
 
 static void
@@ -531,6 +580,8 @@ main(void)
         cmocka_unit_test(test_swapping_guest_is_pressed),
         cmocka_unit_test(test_pressed_demand_is_a_step_above_what_it_has),
         cmocka_unit_test(test_thresholds_of_pressure),
+        cmocka_unit_test(test_counters_may_begin_anew),
+        cmocka_unit_test(test_gap_is_no_trend),
         cmocka_unit_test(test_swapping_out_counts_as_growth),
         cmocka_unit_test(test_memory_left_offline_is_not_demanded_again),
         cmocka_unit_test(test_pressed_guest_with_offline_memory_does_not_run_away),
