@@ -347,7 +347,14 @@ test_range(void **state)
  * Random worlds
  */
 
-#define WORLDS 200000
+/* What the environment says of @name, or @otherwise. */
+static guint32
+number_from(const char *name, guint32 otherwise)
+{
+    const char *text = g_getenv(name);
+
+    return text ? (guint32)g_ascii_strtoull(text, NULL, 0) : otherwise;
+}
 
 static GuestMemory
 random_guest(GRand *random)
@@ -374,12 +381,12 @@ random_guest(GRand *random)
 static void
 test_random_worlds_reach_their_targets(void **state)
 {
-    const char *given = g_getenv("MEMPLUG_TEST_SEED");
-    guint32 seed = given ? (guint32)g_ascii_strtoull(given, NULL, 0) : g_random_int();
+    guint32 seed = number_from("MEMPLUG_TEST_SEED", g_random_int());
+    guint32 worlds = number_from("MEMPLUG_TEST_WORLDS", 200000);
     g_autoptr(GRand) random = g_rand_new_with_seed(seed);
 
     print_message("MEMPLUG_TEST_SEED=%u\n", seed);
-    for (guint world = 0; world < WORLDS; world++) {
+    for (guint world = 0; world < worlds; world++) {
         GuestMemory memory = random_guest(random);
 
         for (guint turn = 0; turn < 4; turn++) {
