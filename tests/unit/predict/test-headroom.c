@@ -304,6 +304,20 @@ test_counters_may_begin_anew(void **state)
     assert_int_equal(forecast(&f).demand, before);
 }
 
+/* Growth that ended before the window does not count as a trend any more. */
+static void
+test_trend_forgets(void **state)
+{
+    Fixture f = new_fixture(4096, 400);
+
+    for (guint i = 0; i < 10; i++) {
+        f.used += 50;
+        tick(&f);
+    }
+    assert_true(ticks(&f, 4).slope > (double)MIB);
+    assert_true(fabs(ticks(&f, 2).slope) < 1);
+}
+
 /* Two looks far apart tell of no trend. */
 static void
 test_gap_is_no_trend(void **state)
@@ -581,6 +595,7 @@ main(void)
         cmocka_unit_test(test_pressed_demand_is_a_step_above_what_it_has),
         cmocka_unit_test(test_thresholds_of_pressure),
         cmocka_unit_test(test_counters_may_begin_anew),
+        cmocka_unit_test(test_trend_forgets),
         cmocka_unit_test(test_gap_is_no_trend),
         cmocka_unit_test(test_swapping_out_counts_as_growth),
         cmocka_unit_test(test_memory_left_offline_is_not_demanded_again),
