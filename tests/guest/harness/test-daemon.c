@@ -29,6 +29,7 @@ static const char bus_config[] =
     "  <auth>EXTERNAL</auth>"
     "  <policy context=\"default\">"
     "    <allow send_destination=\"*\" eavesdrop=\"true\"/>"
+    "    <allow eavesdrop=\"true\"/>"
     "    <allow own=\"*\"/>"
     "    <allow user=\"*\"/>"
     "  </policy>"
@@ -55,13 +56,14 @@ start_bus(TestDaemon *daemon, GError **error)
     g_autofree char *socket = test_room_path(daemon->room, "bus");
     g_autofree char *config_path = test_room_path(daemon->room, "bus.conf");
     g_autofree char *config = g_strdup_printf(bus_config, socket);
+    g_autofree char *log = test_room_path(daemon->room, "bus.log");
     g_autofree char *option = g_strconcat("--config-file=", config_path, NULL);
     const char *const arguments[] = { "dbus-daemon",     option, "--nofork", "--nopidfile",
                                       "--print-address", NULL };
     if (!g_file_set_contents(config_path, config, -1, error))
         return FALSE;
-    daemon->bus = test_room_spawn(daemon->room, arguments, daemon->log_path,
-                                  G_SUBPROCESS_FLAGS_STDOUT_PIPE, error);
+    daemon->bus =
+        test_room_spawn(daemon->room, arguments, log, G_SUBPROCESS_FLAGS_STDOUT_PIPE, error);
     if (daemon->bus == NULL)
         return FALSE;
     g_autoptr(GDataInputStream) output =
