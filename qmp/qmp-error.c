@@ -2,7 +2,7 @@
 
 #include "qmp/qmp-error.h"
 
-G_DEFINE_QUARK(qmp - error - quark, qmp_error)
+G_DEFINE_QUARK(memplug_qmp_error_quark, qmp_error)
 
 static const struct {
     const char *class_name;

@@ -5,7 +5,7 @@
 
 #include "size/size.h"
 
-G_DEFINE_QUARK(memplug - guest - limits - error - quark, guest_limits_error)
+G_DEFINE_QUARK(memplug_guest_limits_error_quark, guest_limits_error)
 
 static const char *const mechanism_names[] = {
     [MECHANISM_AUTO] = "auto",

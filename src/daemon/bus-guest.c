@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/bus-guest.h"
+
+/* Every character that an object path cannot have becomes _XX. */
+char *
+bus_guest_path(const char *name)
+{
+    GString *path = g_string_new("/org/memplug1/guest/");
+
+    for (const char *c = name; *c; c++) {
+        if (g_ascii_isalnum(*c))
+            g_string_append_c(path, *c);
+        else
+            g_string_append_printf(path, "_%02x", (guint)(guchar)*c);
+    }
+    return g_string_free(path, FALSE);
+}
+
+/*
+ * Properties
+ */
+
+static GVariant *
+devices_variant(const GuestMemory *memory)
+{
+    GVariantBuilder all;
+
+    g_variant_builder_init(&all, G_VARIANT_TYPE("aa{sv}"));
+    for (guint i = 0; i < memory->n_devices; i++) {
+        const MemoryDevice *device = &memory->devices[i];
+        gboolean dimm = device->kind == MEMORY_DEVICE_DIMM;
+        g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(NULL);
+
+        g_variant_dict_insert(&dict, "id", "s", device->id ? device->id : "");
+        g_variant_dict_insert(&dict, "kind", "s", dimm ? "dimm" : "virtio-mem");
+        g_variant_dict_insert(&dict, "ours", "b", device->ours);
+        g_variant_dict_insert(&dict, "node", "u", device->node);
+        g_variant_dict_insert(&dict, "size", "t", device->size);
+        if (dimm) {
+            g_variant_dict_insert(&dict, "acknowledged", "b", device->acknowledged);
+            g_variant_dict_insert(&dict, "removing", "b", device->removing);
+        } else {
+            g_variant_dict_insert(&dict, "requested", "t", device->requested);
+            g_variant_dict_insert(&dict, "max", "t", device->max);
+            g_variant_dict_insert(&dict, "block", "t", device->block);
+        }
+        g_variant_builder_add_value(&all, g_variant_dict_end(&dict));
+    }
+    return g_variant_builder_end(&all);
+}
+
+static const char *
+monitor_state_name(GuestMonitorState state)
+{
+    static const char *const names[] = {
+        [GUEST_MONITOR_NEVER] = "never",
+        [GUEST_MONITOR_FRESH] = "fresh",
+        [GUEST_MONITOR_STALE] = "stale",
+    };
+
+    return names[state];
+}
+
+static GVariant *
+stats_variant(const GuestMonitor *monitor, gint64 now)
+{
+    const Sample *sample = sample_ring_get(&monitor->ring, 0);
+    const char *trouble = guest_monitor_trouble(monitor, now);
+    g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(NULL);
+
+    g_variant_dict_insert(&dict, "state", "s",
+                          monitor_state_name(guest_monitor_state(monitor, now)));
+    g_variant_dict_insert(&dict, "reason", "s", trouble ? trouble : "");
+    if (sample) {
+        g_variant_dict_insert(&dict, "age_us", "x", now - sample->time_us);
+        g_variant_dict_insert(&dict, "total", "t", sample->total);
+        g_variant_dict_insert(&dict, "free", "t", sample->free);
+        if (sample->fields & SAMPLE_AVAILABLE)
+            g_variant_dict_insert(&dict, "available", "t", sample->available);
+        g_variant_dict_insert(&dict, "cached", "t", sample->cached);
+        if (sample->fields & SAMPLE_SWAP) {
+            g_variant_dict_insert(&dict, "swap_in", "t", sample->swap_in);
+            g_variant_dict_insert(&dict, "swap_out", "t", sample->swap_out);
+        }
+        if (sample->fields & SAMPLE_FAULTS)
+            g_variant_dict_insert(&dict, "major_faults", "t", sample->major_faults);
+        if (sample->fields & SAMPLE_STALLS)
+            g_variant_dict_insert(&dict, "alloc_stalls", "t", sample->alloc_stalls);
+    }
+    return g_variant_dict_end(&dict);
+}
+
+static void
+refresh_devices(BusGuest *bus, const GuestMemory *memory)
+{
+    g_autoptr(GVariant) devices = g_variant_ref_sink(devices_variant(memory));
+    GVariant *told = bus_guest_get_devices(bus);
+
+    bus_guest_set_boot(bus, memory->boot);
+    bus_guest_set_has_balloon(bus, memory->has_balloon);
+    bus_guest_set_ballooned(bus, memory->ballooned);
+    bus_guest_set_slots(bus, memory->slots);
+    bus_guest_set_slots_free(bus, guest_memory_free_slots(memory));
+    if (!told || !g_variant_equal(told, devices))
+        bus_guest_set_devices(bus, devices);
+}
+
+/* What is signalled when it changes. */
+static void
+refresh(BusGuest *bus, ManagedGuest *managed)
+{
+    const GuestStatus *status = managed_guest_get_status(managed);
+    Guest *guest = managed_guest_get_guest(managed);
+    Resize *resize = managed_guest_get_resize(managed);
+    const GuestMemory *memory = resize_get_memory(resize);
+
+    g_object_freeze_notify(G_OBJECT(bus));
+    bus_guest_set_state(bus, guest_state_name(guest_get_state(guest)));
+    bus_guest_set_actual(bus, status->actual);
+    bus_guest_set_requested(bus, status->requested);
+    bus_guest_set_floor(bus, status->force.limits.floor);
+    bus_guest_set_ceiling(bus, status->force.limits.ceiling);
+    bus_guest_set_weight(bus, status->force.limits.weight);
+    bus_guest_set_mechanism(bus, mechanism_name(status->force.limits.mechanism));
+    bus_guest_set_managed(bus, status->force.limits.managed);
+    bus_guest_set_held(bus, status->held);
+    bus_guest_set_decision(bus, status->decision);
+    bus_guest_set_phase(bus, resize_phase_name(resize_get_phase(resize)));
+    bus_guest_set_reason(bus, resize_get_reason(resize));
+    bus_guest_set_lowest(bus, status->force.range.lowest);
+    bus_guest_set_highest(bus, status->force.range.highest);
+    bus_guest_set_grain(bus, status->force.range.grain);
+    if (memory)
+        refresh_devices(bus, memory);
+    g_object_thaw_notify(G_OBJECT(bus));
+}
+
+/*
+ * What changes with every cycle is worked out when it is read: a subclass of
+ * the skeleton that fills those properties in before it hands them out.
+ */
+#define TYPE_BUS_GUEST_OBJECT (bus_guest_object_get_type())
+G_DECLARE_FINAL_TYPE(BusGuestObject, bus_guest_object, MEMPLUG, BUS_GUEST_OBJECT, BusGuestSkeleton)
+
+struct _BusGuestObject {
+    BusGuestSkeleton parent;
+    ManagedGuest *managed;
+};
+
+G_DEFINE_TYPE(BusGuestObject, bus_guest_object, BUS_TYPE_GUEST_SKELETON)
+
+static void
+bus_guest_object_get_property(GObject *object, guint id, GValue *value, GParamSpec *spec)
+{
+    BusGuestObject *bus = MEMPLUG_BUS_GUEST_OBJECT(object);
+    const GuestStatus *status = managed_guest_get_status(bus->managed);
+    const Forecast *forecast = &status->forecast;
+
+    if (g_str_equal(spec->name, "demand"))
+        g_value_set_uint64(value, forecast->demand);
+    else if (g_str_equal(spec->name, "used"))
+        g_value_set_uint64(value, forecast->used);
+    else if (g_str_equal(spec->name, "forecast"))
+        g_value_set_string(value, forecast->reason ? forecast->reason : "");
+    else if (g_str_equal(spec->name, "pinned"))
+        g_value_set_string(value, plan_pin_describe(status->pin));
+    else if (g_str_equal(spec->name, "stats"))
+        g_value_take_variant(
+            value, g_variant_ref_sink(stats_variant(managed_guest_get_monitor(bus->managed),
+                                                    g_get_monotonic_time())));
+    else
+        G_OBJECT_CLASS(bus_guest_object_parent_class)->get_property(object, id, value, spec);
+}
+
+static void
+bus_guest_object_finalize(GObject *object)
+{
+    g_clear_object(&MEMPLUG_BUS_GUEST_OBJECT(object)->managed);
+    G_OBJECT_CLASS(bus_guest_object_parent_class)->finalize(object);
+}
+
+static void
+bus_guest_object_class_init(BusGuestObjectClass *class)
+{
+    G_OBJECT_CLASS(class)->get_property = bus_guest_object_get_property;
+    G_OBJECT_CLASS(class)->finalize = bus_guest_object_finalize;
+}
+
+static void
+bus_guest_object_init(BusGuestObject *bus)
+{
+}
+
+/*
+ * Methods
+ */
+
+static gboolean
+on_set_memory(BusGuest *bus, GDBusMethodInvocation *invocation, guint64 size, gpointer data)
+{
+    GError *error = NULL;
+    guint64 decision = managed_guest_set_memory(data, size, &error);
+
+    if (decision == 0)
+        g_dbus_method_invocation_take_error(invocation, error);
+    else
+        bus_guest_complete_set_memory(bus, invocation, decision);
+    return TRUE;
+}
+
+static gboolean
+on_set_managed(BusGuest *bus, GDBusMethodInvocation *invocation, gboolean managed, gpointer data)
+{
+    GError *error = NULL;
+
+    if (!managed_guest_set_managed(data, managed, &error))
+        g_dbus_method_invocation_take_error(invocation, error);
+    else
+        bus_guest_complete_set_managed(bus, invocation);
+    return TRUE;
+}
+
+static gboolean
+take_size(GVariant *value, guint64 *size, GuestLimitField field, GuestLimits *limits, guint *unset)
+{
+    if (!g_variant_is_of_type(value, G_VARIANT_TYPE_UINT64))
+        return FALSE;
+    *size = g_variant_get_uint64(value);
+    if (*size == 0)
+        *unset |= field;
+    else
+        limits->set |= field;
+    return TRUE;
+}
+
+/* Fills in @limits and @unset. Returns FALSE if @key is unknown or @value not its type. */
+static gboolean
+take_limit(const char *key, GVariant *value, GuestLimits *limits, guint *unset, GError **error)
+{
+    gboolean right_type = FALSE;
+
+    if (g_str_equal(key, "floor")) {
+        right_type = take_size(value, &limits->floor, GUEST_LIMIT_FLOOR, limits, unset);
+    } else if (g_str_equal(key, "ceiling")) {
+        right_type = take_size(value, &limits->ceiling, GUEST_LIMIT_CEILING, limits, unset);
+    } else if (g_str_equal(key, "weight") && g_variant_is_of_type(value, G_VARIANT_TYPE_DOUBLE)) {
+        char text[G_ASCII_DTOSTR_BUF_SIZE];
+
+        g_ascii_dtostr(text, sizeof(text), g_variant_get_double(value));
+        return guest_limits_set(limits, key, text, error);
+    } else if (g_str_equal(key, "mechanism") &&
+               g_variant_is_of_type(value, G_VARIANT_TYPE_STRING)) {
+        return guest_limits_set(limits, key, g_variant_get_string(value, NULL), error);
+    }
+    if (!right_type)
+        g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                    "'%s' is no limit, or its value has the wrong type", key);
+    return right_type;
+}
+
+static gboolean
+on_set_limits(BusGuest *bus, GDBusMethodInvocation *invocation, GVariant *changes, gpointer data)
+{
+    GuestLimits limits = { 0 };
+    guint unset = 0;
+    GError *error = NULL;
+    GVariantIter iter;
+    const char *key;
+    GVariant *value;
+    gboolean ok = TRUE;
+
+    g_variant_iter_init(&iter, changes);
+    while (ok && g_variant_iter_next(&iter, "{&sv}", &key, &value)) {
+        ok = take_limit(key, value, &limits, &unset, &error);
+        g_variant_unref(value);
+    }
+    if (!ok || !managed_guest_set_limits(data, &limits, unset, &error))
+        g_dbus_method_invocation_take_error(invocation, error);
+    else
+        bus_guest_complete_set_limits(bus, invocation);
+    return TRUE;
+}
+
+static void
+on_ordered(GObject *source, GAsyncResult *result, gpointer data)
+{
+    GDBusMethodInvocation *invocation = data;
+    GError *error = NULL;
+
+    if (!managed_guest_order_finish(MEMPLUG_MANAGED_GUEST(source), result, &error))
+        g_dbus_method_invocation_take_error(invocation, error);
+    else
+        g_dbus_method_invocation_return_value(invocation, NULL);
+}
+
+static gboolean
+on_plug(BusGuest *bus, GDBusMethodInvocation *invocation, guint64 size, gpointer data)
+{
+    managed_guest_plug_async(data, size, on_ordered, invocation);
+    return TRUE;
+}
+
+static gboolean
+on_unplug(BusGuest *bus, GDBusMethodInvocation *invocation, const char *device, gpointer data)
+{
+    managed_guest_unplug_async(data, device, on_ordered, invocation);
+    return TRUE;
+}
+
+BusObjectSkeleton *
+bus_guest_new(ManagedGuest *managed)
+{
+    Guest *guest = managed_guest_get_guest(managed);
+    g_autofree char *path = bus_guest_path(guest_get_name(guest));
+    g_autoptr(BusGuestObject) object = g_object_new(TYPE_BUS_GUEST_OBJECT, NULL);
+    BusGuest *bus = BUS_GUEST(object);
+    BusObjectSkeleton *skeleton = bus_object_skeleton_new(path);
+
+    object->managed = g_object_ref(managed);
+    bus_guest_set_name(bus, guest_get_name(guest));
+    bus_guest_set_pid(bus, (guint)guest_get_pid(guest));
+    bus_guest_set_devices(bus, g_variant_new("aa{sv}", NULL));
+    refresh(bus, managed);
+
+    g_signal_connect_object(managed, "changed", G_CALLBACK(refresh), bus, G_CONNECT_SWAPPED);
+    g_signal_connect_object(bus, "handle-set-memory", G_CALLBACK(on_set_memory), managed, 0);
+    g_signal_connect_object(bus, "handle-set-managed", G_CALLBACK(on_set_managed), managed, 0);
+    g_signal_connect_object(bus, "handle-set-limits", G_CALLBACK(on_set_limits), managed, 0);
+    g_signal_connect_object(bus, "handle-plug", G_CALLBACK(on_plug), managed, 0);
+    g_signal_connect_object(bus, "handle-unplug", G_CALLBACK(on_unplug), managed, 0);
+    bus_object_skeleton_set_guest(skeleton, bus);
+    return skeleton;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The configuration: memplug.conf and the drop-ins of memplug.conf.d, key files
+ * with the sections [host], [policy], [defaults] and [guest "NAME"]. memplug.conf(5)
+ * in contrib describes them for people.
+ *
+ * A configuration is loaded whole or not at all: what is unknown or bad is
+ * refused with file, section, key and reason, and the caller keeps the old one.
+ */
+#pragma once
+
+#include "hypervisor/guest-limits.h"
+#include "policies/policy.h"
+#include "predict/predictor.h"
+
+typedef struct {
+    guint64 budget;       /* bytes to lend; 0: the host's memory less the reserve */
+    guint64 reserve;      /* bytes that the host keeps when no budget is given */
+    gboolean has_reserve; /* else a tenth of the host, see config_budget() */
+    gint64 interval_us;   /* between two cycles */
+    const Policy *policy;
+    const Predictor *predictor;
+    GuestLimits defaults;
+    GHashTable *guests; /* owned: name -> GuestLimits */
+} Config;
+
+#define CONFIG_ERROR config_error_quark()
+GQuark config_error_quark(void);
+
+typedef enum {
+    CONFIG_ERROR_INVALID,
+} ConfigError;
+
+/*
+ * config_load:
+ * @file: path of memplug.conf; its drop-ins are FILE.d/ *.conf, in the order of
+ *   their names, later ones winning
+ * @required: whether it is an error if @file does not exist
+ *
+ * Returns: (transfer full): NULL with @error set.
+ */
+Config *config_load(const char *file, gboolean required, GError **error);
+
+/* Returns: (transfer full): where config_load() looks when nobody says. */
+char *config_default_file(void);
+
+void config_free(Config *config);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Config, config_free)
+
+/* Returns: what may be lent to the guests of a host of @host_memory bytes. */
+guint64 config_budget(const Config *config, guint64 host_memory);
+
+/* Returns: the limits that apply to the guest called @name, most of them
+ *   perhaps unset; @own are those kept where the guest is defined, and win. */
+GuestLimits config_guest_limits(const Config *config, const char *name, const GuestLimits *own);

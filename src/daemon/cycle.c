@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The way of the data, whole: see cycle_run().
+ *
+ * A tick first has the hypervisor read all statistics, which takes as long as
+ * the slowest guest but no longer than a deadline; then the four stages run at
+ * one go, without waiting for anything. Donors are asked in the same cycle as
+ * acceptors, but the limits let acceptors grow only on what is free; as soon as
+ * a donor has shrunk, a cycle out of turn passes on what it gave.
+ */
+#include "daemon/cycle.h"
+
+#include "size/size.h"
+
+/* A guest that answers later than this counts with its next answer. */
+#define COLLECT_DEADLINE_MS 250
+
+/* Guests that settle within this time of each other share a cycle out of turn. */
+#define SOON_MS 20
+
+struct _Cycle {
+    Hypervisor *hypervisor;
+    Roster *roster;
+    PlanSettings settings;
+    gint64 interval_us;
+    guint64 host_memory;
+
+    GArray *plan;      /* PlanGuest, one for each of ... */
+    GPtrArray *guests; /* ... these: ManagedGuest, held for the run of a cycle */
+    PlanSummary summary;
+    gboolean waiting; /* somebody's growth waits for donors */
+
+    GCancellable *cancellable;
+    gboolean collecting;
+    guint tick;
+    guint soon;
+};
+
+/*
+ * The four stages
+ */
+
+static void
+collect(Cycle *cycle, gint64 now)
+{
+    GPtrArray *all = roster_get_guests(cycle->roster);
+
+    g_array_set_size(cycle->plan, 0);
+    g_ptr_array_set_size(cycle->guests, 0);
+    for (guint i = 0; i < all->len; i++) {
+        PlanGuest plan;
+
+        if (!managed_guest_collect(all->pdata[i], &plan, now))
+            continue;
+        g_array_append_val(cycle->plan, plan);
+        g_ptr_array_add(cycle->guests, g_object_ref(all->pdata[i]));
+    }
+}
+
+static void
+predict(Cycle *cycle, gint64 now)
+{
+    planner_predict((PlanGuest *)cycle->plan->data, cycle->plan->len, now);
+}
+
+static void
+allocate(Cycle *cycle, gint64 now)
+{
+    guint64 before = cycle->summary.shortfall;
+
+    cycle->summary =
+        planner_allocate(&cycle->settings, (PlanGuest *)cycle->plan->data, cycle->plan->len, now);
+    if ((cycle->summary.shortfall > 0) != (before > 0)) {
+        g_autofree char *short_of = size_format_rounded(cycle->summary.shortfall);
+        g_autofree char *budget = size_format_rounded(cycle->settings.budget);
+        g_autofree char *message =
+            cycle->summary.shortfall > 0
+                ? g_strdup_printf("floors and held guests exceed the budget of %s by %s", budget,
+                                  short_of)
+                : g_strdup_printf("floors and held guests are within the budget of %s", budget);
+        const Event event = { .kind = EVENT_BUDGET,
+                              .level = cycle->summary.shortfall > 0 ? G_LOG_LEVEL_WARNING
+                                                                    : G_LOG_LEVEL_INFO,
+                              .guest = "",
+                              .message = message };
+
+        roster_tell(cycle->roster, &event);
+    }
+}
+
+static void
+apply(Cycle *cycle, gint64 now)
+{
+    cycle->waiting = FALSE;
+    for (guint i = 0; i < cycle->plan->len; i++) {
+        const PlanGuest *plan = &g_array_index(cycle->plan, PlanGuest, i);
+
+        managed_guest_apply(cycle->guests->pdata[i], plan, now);
+        cycle->waiting |= (plan->limits & LIMIT_DONORS) != 0;
+    }
+    g_ptr_array_set_size(cycle->guests, 0);
+}
+
+void
+cycle_run(Cycle *cycle, gint64 now)
+{
+    collect(cycle, now);
+    predict(cycle, now);
+    allocate(cycle, now);
+    apply(cycle, now);
+}
+
+/*
+ * When
+ */
+
+static void
+on_collected(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    Cycle *cycle = data;
+
+    if (!hypervisor_collect_finish(MEMPLUG_HYPERVISOR(source), result, &error) &&
+        g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+        return;
+    cycle->collecting = FALSE;
+    if (error)
+        g_warning("statistics: %s", error->message);
+    cycle_run(cycle, g_get_monotonic_time());
+}
+
+static gboolean
+on_tick(gpointer data)
+{
+    Cycle *cycle = data;
+
+    if (!cycle->collecting) {
+        cycle->collecting = TRUE;
+        hypervisor_collect_async(cycle->hypervisor, COLLECT_DEADLINE_MS, cycle->cancellable,
+                                 on_collected, cycle);
+    }
+    return G_SOURCE_CONTINUE;
+}
+
+static gboolean
+on_soon(gpointer data)
+{
+    Cycle *cycle = data;
+
+    cycle->soon = 0;
+    cycle_run(cycle, g_get_monotonic_time());
+    return G_SOURCE_REMOVE;
+}
+
+void
+cycle_soon(Cycle *cycle)
+{
+    if (cycle->soon == 0)
+        cycle->soon = g_timeout_add(SOON_MS, on_soon, cycle);
+}
+
+static void
+on_event(Cycle *cycle, const Event *event)
+{
+    gboolean freed = event->kind == EVENT_SETTLED || event->kind == EVENT_SHORT ||
+                     event->kind == EVENT_GUEST_REMOVED;
+
+    if (cycle->waiting && freed)
+        cycle_soon(cycle);
+}
+
+void
+cycle_configure(Cycle *cycle, const Config *config)
+{
+    cycle->settings = (PlanSettings){
+        .policy = config->policy,
+        .tuning = limit_tuning_default,
+        .budget = config_budget(config, cycle->host_memory),
+    };
+    if (cycle->interval_us == config->interval_us)
+        return;
+    cycle->interval_us = config->interval_us;
+    if (cycle->tick) {
+        g_clear_handle_id(&cycle->tick, g_source_remove);
+        cycle_start(cycle);
+    }
+}
+
+Cycle *
+cycle_new(Hypervisor *hypervisor, Roster *roster, const Config *config, guint64 host_memory)
+{
+    Cycle *cycle = g_new0(Cycle, 1);
+
+    cycle->hypervisor = hypervisor;
+    cycle->roster = roster;
+    cycle->host_memory = host_memory;
+    cycle->plan = g_array_new(FALSE, FALSE, sizeof(PlanGuest));
+    cycle->guests = g_ptr_array_new_with_free_func(g_object_unref);
+    cycle->cancellable = g_cancellable_new();
+    cycle_configure(cycle, config);
+    g_signal_connect_swapped(roster, "event", G_CALLBACK(on_event), cycle);
+    return cycle;
+}
+
+void
+cycle_free(Cycle *cycle)
+{
+    if (!cycle)
+        return;
+    g_signal_handlers_disconnect_by_data(cycle->roster, cycle);
+    g_cancellable_cancel(cycle->cancellable);
+    g_clear_handle_id(&cycle->tick, g_source_remove);
+    g_clear_handle_id(&cycle->soon, g_source_remove);
+    g_array_unref(cycle->plan);
+    g_ptr_array_unref(cycle->guests);
+    g_object_unref(cycle->cancellable);
+    g_free(cycle);
+}
+
+void
+cycle_start(Cycle *cycle)
+{
+    if (cycle->tick == 0)
+        cycle->tick = g_timeout_add((guint)(cycle->interval_us / 1000), on_tick, cycle);
+}
+
+const PlanSummary *
+cycle_get_summary(const Cycle *cycle)
+{
+    return &cycle->summary;
+}
+
+const PlanSettings *
+cycle_get_settings(const Cycle *cycle)
+{
+    return &cycle->settings;
+}

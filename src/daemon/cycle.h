@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The cycle: collect → predict → allocate → apply, once an interval, and out of
+ * turn when memory came free that somebody waits for.
+ */
+#pragma once
+
+#include "allocate/planner.h"
+#include "daemon/roster.h"
+
+typedef struct _Cycle Cycle;
+
+/*
+ * cycle_new:
+ * @hypervisor, @roster: (transfer none): outlive the cycle
+ * @config: (transfer none): see cycle_configure()
+ * @host_memory: bytes of the host, for a budget that nobody gives
+ */
+Cycle *cycle_new(Hypervisor *hypervisor, Roster *roster, const Config *config, guint64 host_memory);
+void cycle_free(Cycle *cycle);
+
+/* Takes policy, budget and interval from @config. */
+void cycle_configure(Cycle *cycle, const Config *config);
+
+/* Begins; before that nothing happens. */
+void cycle_start(Cycle *cycle);
+
+/* Asks for a cycle out of turn; many such wishes make one. */
+void cycle_soon(Cycle *cycle);
+
+/* Runs the four stages now, on what is known. The statistics are those that the
+ * guests were last read with. */
+void cycle_run(Cycle *cycle, gint64 now);
+
+/* Returns: (transfer none): what the latest cycle came to. */
+const PlanSummary *cycle_get_summary(const Cycle *cycle);
+const PlanSettings *cycle_get_settings(const Cycle *cycle);

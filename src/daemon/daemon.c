@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/daemon.h"
+
+#include <unistd.h>
+
+#include "build-config.h"
+#include "daemon/bus.h"
+#include "daemon/config.h"
+#include "daemon/cycle.h"
+#include "daemon/intent.h"
+#include "daemon/roster.h"
+#include "hypervisor/qemu/qemu-hypervisor.h"
+
+#if HAVE_SYSTEMD
+#include <systemd/sd-daemon.h>
+#endif
+
+struct _Daemon {
+    char *config_file;
+    gboolean config_required;
+    Config *config;
+    IntentStore *intents;
+    Hypervisor *hypervisor;
+    Roster *roster;
+    Cycle *cycle;
+    Bus *bus;
+    GMainLoop *loop;
+    int status;
+};
+
+static void
+notify_systemd(const char *state)
+{
+#if HAVE_SYSTEMD
+    sd_notify(0, state);
+#endif
+}
+
+/*
+ * Where guests come from, by the beginning of the URI.
+ */
+
+static const struct {
+    const char *prefix;
+    Hypervisor *(*open)(const char *uri, GError **error);
+} hypervisors[] = {
+    { "qmp:", qemu_hypervisor_new },
+};
+
+static Hypervisor *
+open_hypervisor(const char *uri, GError **error)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(hypervisors); i++) {
+        if (g_str_has_prefix(uri, hypervisors[i].prefix))
+            return hypervisors[i].open(uri, error);
+    }
+    g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
+                "no way to connect to '%s': this memplugd knows qmp:DIR, a folder of QEMU sockets",
+                uri);
+    return NULL;
+}
+
+static guint64
+host_memory(void)
+{
+    return (guint64)sysconf(_SC_PHYS_PAGES) * (guint64)sysconf(_SC_PAGESIZE);
+}
+
+static void
+tell_of_config(Daemon *daemon, GLogLevelFlags level, const char *message)
+{
+    const Event event = { EVENT_CONFIG, level, "", 0, message };
+
+    roster_tell(daemon->roster, &event);
+}
+
+gboolean
+daemon_reload(Daemon *daemon, GError **error)
+{
+    g_autoptr(GError) local = NULL;
+    g_autofree char *refusal = NULL;
+    Config *config;
+
+    notify_systemd("RELOADING=1");
+    config = config_load(daemon->config_file, daemon->config_required, &local);
+    notify_systemd("READY=1");
+    if (!config) {
+        refusal = g_strdup_printf("refused, the old one stays in force: %s", local->message);
+        tell_of_config(daemon, G_LOG_LEVEL_WARNING, refusal);
+        g_propagate_error(error, g_steal_pointer(&local));
+        return FALSE;
+    }
+    cycle_configure(daemon->cycle, config);
+    roster_configure(daemon->roster, config);
+    config_free(daemon->config);
+    daemon->config = config;
+    tell_of_config(daemon, G_LOG_LEVEL_INFO, "read anew");
+    cycle_soon(daemon->cycle);
+    return TRUE;
+}
+
+static gboolean
+reload_for_bus(gpointer data, GError **error)
+{
+    return daemon_reload(data, error);
+}
+
+static void
+on_bus_lost(gpointer data, const char *reason)
+{
+    g_critical("%s; a daemon that nobody can reach is of no use", reason);
+    daemon_quit(data, 1);
+}
+
+static void
+on_event(Roster *roster, const Event *event, gpointer data)
+{
+    event_log(event);
+}
+
+static gboolean
+open_intents(Daemon *daemon, const DaemonOptions *options, const char *uri, GError **error)
+{
+    g_autofree char *folder = intent_default_folder();
+
+    if (options->dry_run)
+        daemon->intents = intent_store_new_volatile();
+    else
+        daemon->intents = intent_store_open(folder, uri, error);
+    return daemon->intents != NULL;
+}
+
+static gboolean
+build(Daemon *daemon, const DaemonOptions *options, GError **error)
+{
+    const char *uri = options->uri ? options->uri : "qemu:///system";
+    const char *bus = options->bus ? options->bus : geteuid() == 0 ? "system" : "session";
+    const BusManagerDuties duties = { uri, options->dry_run, reload_for_bus, daemon };
+
+    daemon->config_required = options->config != NULL;
+    daemon->config_file = options->config ? g_strdup(options->config) : config_default_file();
+    daemon->config = config_load(daemon->config_file, daemon->config_required, error);
+    if (!daemon->config)
+        return FALSE;
+    daemon->hypervisor = open_hypervisor(uri, error);
+    if (!daemon->hypervisor || !open_intents(daemon, options, uri, error))
+        return FALSE;
+    daemon->roster =
+        roster_new(daemon->hypervisor, daemon->config, daemon->intents, options->dry_run);
+    g_signal_connect(daemon->roster, "event", G_CALLBACK(on_event), NULL);
+    daemon->cycle = cycle_new(daemon->hypervisor, daemon->roster, daemon->config, host_memory());
+    daemon->bus = bus_new(bus, daemon->roster, daemon->cycle, &duties, on_bus_lost, error);
+    if (!daemon->bus) {
+        g_prefix_error(error, "bus '%s': ", bus);
+        return FALSE;
+    }
+    return hypervisor_start(daemon->hypervisor, error);
+}
+
+Daemon *
+daemon_new(const DaemonOptions *options, GError **error)
+{
+    g_autoptr(Daemon) daemon = g_new0(Daemon, 1);
+
+    daemon->loop = g_main_loop_new(NULL, FALSE);
+    if (!build(daemon, options, error))
+        return NULL;
+    return g_steal_pointer(&daemon);
+}
+
+int
+daemon_run(Daemon *daemon)
+{
+    g_autofree char *budget =
+        g_format_size_full(cycle_get_settings(daemon->cycle)->budget, G_FORMAT_SIZE_IEC_UNITS);
+
+    cycle_start(daemon->cycle);
+    g_message("memplugd %s: guests of %s, budget %s, policy %s", MEMPLUG_VERSION,
+              hypervisor_get_uri(daemon->hypervisor), budget,
+              cycle_get_settings(daemon->cycle)->policy->name);
+    notify_systemd("READY=1");
+    g_main_loop_run(daemon->loop);
+    notify_systemd("STOPPING=1");
+    return daemon->status;
+}
+
+void
+daemon_quit(Daemon *daemon, int status)
+{
+    daemon->status = MAX(daemon->status, status);
+    g_main_loop_quit(daemon->loop);
+}
+
+void
+daemon_free(Daemon *daemon)
+{
+    if (!daemon)
+        return;
+    g_clear_pointer(&daemon->bus, bus_free);
+    g_clear_pointer(&daemon->cycle, cycle_free);
+    g_clear_object(&daemon->roster);
+    g_clear_object(&daemon->hypervisor);
+    g_clear_pointer(&daemon->intents, intent_store_free);
+    g_clear_pointer(&daemon->config, config_free);
+    g_clear_pointer(&daemon->loop, g_main_loop_unref);
+    g_free(daemon->config_file);
+    g_free(daemon);
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A guest as the daemon knows it: what comes from the hypervisor (Guest), what
+ * is known of its use (GuestMonitor, predictor), what is wanted of it (Intent)
+ * and what brings it there (Resize), held together by the limits in force.
+ */
+#pragma once
+
+#include "allocate/planner.h"
+#include "daemon/config.h"
+#include "daemon/event.h"
+#include "daemon/intent.h"
+#include "daemon/limits-in-force.h"
+#include "hotplug/resize.h"
+#include "hypervisor/guest.h"
+#include "monitor/guest-monitor.h"
+
+/* Everything that is to be told of a guest. Sizes are 0 before it was observed. */
+typedef struct {
+    gboolean observed;
+    guint64 actual;
+    guint64 requested;
+    gboolean held;
+    guint64 decision; /* which set @requested */
+    LimitsInForce force;
+    Forecast forecast; /* of the latest cycle */
+    PlanPin pin;       /* of the latest cycle */
+} GuestStatus;
+
+#define TYPE_MANAGED_GUEST (managed_guest_get_type())
+G_DECLARE_FINAL_TYPE(ManagedGuest, managed_guest, MEMPLUG, MANAGED_GUEST, GObject)
+
+/*
+ * Signals:
+ *   "changed": something of the status, the memory or the resize is new
+ *   "event" (const Event *)
+ */
+
+/*
+ * managed_guest_new:
+ * @config, @intents: (transfer none): outlive the object, or until
+ *   managed_guest_configure() gives another @config
+ * @dry_run: decide and tell, but change nothing
+ */
+ManagedGuest *managed_guest_new(Guest *guest, const Config *config, IntentStore *intents,
+                                gboolean dry_run);
+
+/* Another configuration is in force. */
+void managed_guest_configure(ManagedGuest *managed, const Config *config);
+
+/* The guest is gone: ends all that is in flight and lets go of its intent. */
+void managed_guest_stop(ManagedGuest *managed);
+
+Guest *managed_guest_get_guest(ManagedGuest *managed);
+Resize *managed_guest_get_resize(ManagedGuest *managed);
+const GuestMonitor *managed_guest_get_monitor(ManagedGuest *managed);
+const GuestStatus *managed_guest_get_status(ManagedGuest *managed);
+
+/*
+ * For the cycle: tends the statistics and fills in what the planner must know.
+ * Returns: FALSE if nothing is known of the guest's memory yet.
+ */
+gboolean managed_guest_collect(ManagedGuest *managed, PlanGuest *plan, gint64 now);
+
+/* For the cycle: takes what was planned and asks the guest for it. */
+void managed_guest_apply(ManagedGuest *managed, const PlanGuest *plan, gint64 now);
+
+/*
+ * An administrator's word: asks the guest to have @size and holds it there.
+ * Returns: the decision's id, or 0 with @error set if @size is outside of the
+ *   limits or cannot be reached.
+ */
+guint64 managed_guest_set_memory(ManagedGuest *managed, guint64 size, GError **error);
+
+/* TRUE gives the guest to the policy and ends a hold; FALSE opts it out. */
+gboolean managed_guest_set_managed(ManagedGuest *managed, gboolean on, GError **error);
+
+/* Changes the limits that @change sets, takes back those of @unset (GuestLimitField). */
+gboolean managed_guest_set_limits(ManagedGuest *managed, const GuestLimits *change, guint unset,
+                                  GError **error);
+
+/* Plugs one DIMM of @size, or unplugs @device, by hand; ends once the guest has
+ * followed or refused. The guest is held at what it then has. */
+void managed_guest_plug_async(ManagedGuest *managed, guint64 size, GAsyncReadyCallback callback,
+                              gpointer user_data);
+void managed_guest_unplug_async(ManagedGuest *managed, const char *device,
+                                GAsyncReadyCallback callback, gpointer user_data);
+gboolean managed_guest_order_finish(ManagedGuest *managed, GAsyncResult *result, GError **error);

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The whole daemon above the hypervisor: roster, managed guests and cycle, with
+ * guests that do as they are told. A cycle is run by hand, a second apart in the
+ * guests' own time.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "daemon/cycle.h"
+#include "tests/fake/await.h"
+#include "tests/fake/fake-hypervisor.h"
+
+#define MIB (G_GUINT64_CONSTANT(1) << 20)
+
+typedef struct {
+    FakeHypervisor *hypervisor;
+    Config *config;
+    IntentStore *intents;
+    Roster *roster;
+    Cycle *cycle;
+    guint events[EVENT_CONFIG + 1];
+    char *last_decision;
+} Bed;
+
+static void
+on_event(Roster *roster, const Event *event, gpointer data)
+{
+    Bed *bed = data;
+
+    bed->events[event->kind]++;
+    if (event->kind == EVENT_DECISION) {
+        g_free(bed->last_decision);
+        bed->last_decision = g_strdup(event->message);
+    }
+}
+
+static void
+bed_start(Bed *bed, guint64 budget, gboolean dry_run)
+{
+    *bed = (Bed){ .hypervisor = fake_hypervisor_new() };
+    bed->config = config_load("/nonexistent/memplug.conf", FALSE, NULL);
+    bed->config->budget = budget;
+    bed->intents = intent_store_new_volatile();
+    bed->roster =
+        roster_new(MEMPLUG_HYPERVISOR(bed->hypervisor), bed->config, bed->intents, dry_run);
+    g_signal_connect(bed->roster, "event", G_CALLBACK(on_event), bed);
+    bed->cycle = cycle_new(MEMPLUG_HYPERVISOR(bed->hypervisor), bed->roster, bed->config, budget);
+}
+
+static void
+bed_end(Bed *bed)
+{
+    cycle_free(bed->cycle);
+    g_object_unref(bed->roster);
+    await_quiet();
+    g_object_unref(bed->hypervisor);
+    intent_store_free(bed->intents);
+    config_free(bed->config);
+    g_free(bed->last_decision);
+}
+
+static FakeGuest *
+add_guest(Bed *bed, const char *name, guint64 boot, guint64 used)
+{
+    FakeGuest *guest = fake_guest_new(name, boot, boot, 0, TRUE);
+
+    fake_guest_add_virtio_mem(guest, 4096 * MIB);
+    fake_hypervisor_add(bed->hypervisor, guest, used);
+    await_quiet();
+    return guest;
+}
+
+static ManagedGuest *
+managed(Bed *bed, guint number)
+{
+    return roster_get_guests(bed->roster)->pdata[number];
+}
+
+/* One second of the guests' life. */
+static void
+live(Bed *bed, guint seconds)
+{
+    for (guint i = 0; i < seconds; i++) {
+        g_auto(Await) await = { NULL };
+
+        hypervisor_collect_async(MEMPLUG_HYPERVISOR(bed->hypervisor), 100, NULL, await_callback,
+                                 &await);
+        assert_true(hypervisor_collect_finish(MEMPLUG_HYPERVISOR(bed->hypervisor),
+                                              await_result(&await), NULL));
+        cycle_run(bed->cycle, g_get_monotonic_time());
+        await_ms(8);
+    }
+}
+
+static void
+test_a_guest_under_load_is_grown_and_its_reasons_told(void **state)
+{
+    FakeGuest *guest;
+    Bed bed;
+
+    bed_start(&bed, 8192 * MIB, FALSE);
+    guest = add_guest(&bed, "web", 256 * MIB, 100 * MIB);
+    live(&bed, 2);
+    fake_hypervisor_use(bed.hypervisor, 0, 250 * MIB);
+    live(&bed, 5);
+    assert_true(guest_memory_actual(&guest->memory) > 256 * MIB);
+    assert_true(bed.events[EVENT_DECISION] > 0);
+    assert_non_null(strstr(bed.last_decision, "demand"));
+    bed_end(&bed);
+}
+
+static void
+test_held_and_unmanaged_guests_are_left_alone(void **state)
+{
+    g_autoptr(GError) error = NULL;
+    FakeGuest *held, *unmanaged;
+    Bed bed;
+
+    bed_start(&bed, 8192 * MIB, FALSE);
+    held = add_guest(&bed, "held", 256 * MIB, 100 * MIB);
+    unmanaged = add_guest(&bed, "unmanaged", 256 * MIB, 100 * MIB);
+    live(&bed, 1);
+    assert_true(managed_guest_set_memory(managed(&bed, 0), 512 * MIB, &error) > 0);
+    assert_true(managed_guest_set_managed(managed(&bed, 1), FALSE, &error));
+    assert_false(unmanaged->stored.managed);
+    fake_hypervisor_use(bed.hypervisor, 0, 250 * MIB);
+    fake_hypervisor_use(bed.hypervisor, 1, 250 * MIB);
+    live(&bed, 5);
+    assert_int_equal(guest_memory_actual(&held->memory), 512 * MIB);
+    assert_int_equal(guest_memory_actual(&unmanaged->memory), 256 * MIB);
+
+    assert_true(managed_guest_set_managed(managed(&bed, 1), TRUE, &error));
+    live(&bed, 5);
+    assert_true(guest_memory_actual(&unmanaged->memory) > 256 * MIB);
+    bed_end(&bed);
+}
+
+static void
+test_setmem_outside_of_the_limits_is_refused(void **state)
+{
+    g_autoptr(GError) error = NULL;
+    FakeGuest *guest;
+    Bed bed;
+
+    bed_start(&bed, 8192 * MIB, FALSE);
+    guest = add_guest(&bed, "web", 256 * MIB, 100 * MIB);
+    assert_int_equal(managed_guest_set_memory(managed(&bed, 0), 8192 * MIB, &error), 0);
+    assert_non_null(error);
+    await_ms(20);
+    assert_int_equal(guest->ordered, 0);
+    assert_false(managed_guest_get_status(managed(&bed, 0))->held);
+    bed_end(&bed);
+}
+
+static void
+test_dry_run_decides_but_orders_nothing(void **state)
+{
+    FakeGuest *guest;
+    Bed bed;
+
+    bed_start(&bed, 8192 * MIB, TRUE);
+    guest = add_guest(&bed, "web", 256 * MIB, 250 * MIB);
+    live(&bed, 5);
+    assert_int_equal(guest->ordered, 0);
+    assert_true(bed.events[EVENT_DECISION] > 0);
+    assert_non_null(strstr(bed.last_decision, "would ask"));
+    assert_int_equal(managed_guest_set_memory(managed(&bed, 0), 512 * MIB, NULL), 0);
+    bed_end(&bed);
+}
+
+static void
+test_the_budget_bounds_what_all_have_together(void **state)
+{
+    const guint64 budget = 1024 * MIB;
+    FakeGuest *guests[3];
+    Bed bed;
+
+    bed_start(&bed, budget, FALSE);
+    for (guint i = 0; i < G_N_ELEMENTS(guests); i++) {
+        g_autofree char *name = g_strdup_printf("guest%u", i);
+
+        guests[i] = add_guest(&bed, name, 256 * MIB, 240 * MIB);
+    }
+    for (guint second = 0; second < 10; second++) {
+        guint64 sum = 0;
+
+        live(&bed, 1);
+        for (guint i = 0; i < G_N_ELEMENTS(guests); i++)
+            sum += guest_memory_actual(&guests[i]->memory);
+        assert_true(sum <= budget);
+    }
+    assert_true(guest_memory_actual(&guests[0]->memory) > 256 * MIB);
+    bed_end(&bed);
+}
+
+static void
+test_an_intent_survives_the_daemon(void **state)
+{
+    g_autoptr(GError) error = NULL;
+    FakeGuest *guest;
+    Bed bed;
+
+    bed_start(&bed, 8192 * MIB, FALSE);
+    guest = add_guest(&bed, "web", 256 * MIB, 100 * MIB);
+    guest->manners.holds_still = TRUE;
+    assert_true(managed_guest_set_memory(managed(&bed, 0), 562 * MIB, &error) > 0);
+    await_ms(20);
+
+    /* The daemon dies; another one finds the guest half way. */
+    cycle_free(bed.cycle);
+    g_object_unref(bed.roster);
+    await_quiet();
+    guest->manners.holds_still = FALSE;
+    bed.roster = roster_new(MEMPLUG_HYPERVISOR(bed.hypervisor), bed.config, bed.intents, FALSE);
+    bed.cycle = cycle_new(MEMPLUG_HYPERVISOR(bed.hypervisor), bed.roster, bed.config, 8192 * MIB);
+    hypervisor_emit_guest_added(MEMPLUG_HYPERVISOR(bed.hypervisor), MEMPLUG_GUEST(guest));
+    await_quiet();
+    assert_true(managed_guest_get_status(managed(&bed, 0))->held);
+    assert_int_equal(managed_guest_get_status(managed(&bed, 0))->requested, 562 * MIB);
+    fake_guest_move(guest);
+    await_ms(50);
+    assert_int_equal(guest_memory_actual(&guest->memory), 562 * MIB);
+    bed_end(&bed);
+}
+
+static void
+test_a_guest_that_goes_is_forgotten(void **state)
+{
+    Bed bed;
+
+    bed_start(&bed, 8192 * MIB, FALSE);
+    add_guest(&bed, "web", 256 * MIB, 100 * MIB);
+    add_guest(&bed, "db", 256 * MIB, 100 * MIB);
+    live(&bed, 1);
+    fake_hypervisor_remove(bed.hypervisor, 0);
+    live(&bed, 1);
+    assert_int_equal(roster_get_guests(bed.roster)->len, 1);
+    assert_int_equal(bed.events[EVENT_GUEST_REMOVED], 1);
+    assert_int_equal(cycle_get_summary(bed.cycle)->lent, 256 * MIB);
+    bed_end(&bed);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_guest_under_load_is_grown_and_its_reasons_told),
+        cmocka_unit_test(test_held_and_unmanaged_guests_are_left_alone),
+        cmocka_unit_test(test_setmem_outside_of_the_limits_is_refused),
+        cmocka_unit_test(test_dry_run_decides_but_orders_nothing),
+        cmocka_unit_test(test_the_budget_bounds_what_all_have_together),
+        cmocka_unit_test(test_an_intent_survives_the_daemon),
+        cmocka_unit_test(test_a_guest_that_goes_is_forgotten),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <glib/gstdio.h>
+
+#include "daemon/intent.h"
+#include "tests/fake/await.h"
+
+static const Intent intent = { 562 << 20, TRUE, 7 };
+
+static int
+setup(void **state)
+{
+    *state = g_dir_make_tmp("memplug-test-intent-XXXXXX", NULL);
+    return 0;
+}
+
+static void
+each_file(const char *folder, void (*act)(const char *path))
+{
+    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
+    const char *name;
+
+    while ((name = g_dir_read_name(dir))) {
+        g_autofree char *path = g_build_filename(folder, name, NULL);
+
+        act(path);
+    }
+}
+
+static void
+remove_file(const char *path)
+{
+    g_unlink(path);
+}
+
+static int
+teardown(void **state)
+{
+    each_file(*state, remove_file);
+    g_rmdir(*state);
+    g_free(*state);
+    return 0;
+}
+
+static void
+must_tell_of_web(const char *path)
+{
+    g_autofree char *text = NULL;
+
+    if (!g_str_has_suffix(path, ".intents"))
+        return;
+    assert_true(g_file_get_contents(path, &text, NULL, NULL));
+    assert_non_null(strstr(text, "[web@1-1]"));
+}
+
+static void
+test_is_on_disk_after_one_turn_of_the_loop(void **state)
+{
+    g_autoptr(IntentStore) store = intent_store_open(*state, "qmp:/a", NULL);
+    Intent kept;
+
+    assert_false(intent_store_get(store, "web@1-1", &kept));
+    intent_store_put(store, "web@1-1", &intent);
+    await_quiet();
+    each_file(*state, must_tell_of_web);
+
+    g_clear_pointer(&store, intent_store_free);
+    store = intent_store_open(*state, "qmp:/a", NULL);
+    assert_true(intent_store_get(store, "web@1-1", &kept));
+    assert_int_equal(kept.requested, intent.requested);
+    assert_true(kept.held);
+    assert_int_equal(kept.decision, intent.decision);
+}
+
+static void
+test_a_second_daemon_on_the_same_guests_is_refused(void **state)
+{
+    g_autoptr(IntentStore) store = intent_store_open(*state, "qmp:/a", NULL);
+    pid_t child = fork();
+    int status;
+
+    if (child == 0) {
+        GError *error = NULL;
+        IntentStore *second = intent_store_open(*state, "qmp:/a", &error);
+        IntentStore *other = intent_store_open(*state, "qmp:/b", NULL);
+
+        _exit(!second && g_error_matches(error, INTENT_ERROR, INTENT_ERROR_LOCKED) && other ? 0
+                                                                                            : 1);
+    }
+    waitpid(child, &status, 0);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void
+spoil(const char *path)
+{
+    if (g_str_has_suffix(path, ".intents"))
+        assert_true(g_file_set_contents(path, "\x01 no key file", -1, NULL));
+}
+
+static void
+test_a_spoilt_file_is_begun_anew(void **state)
+{
+    g_autoptr(IntentStore) store = intent_store_open(*state, "qmp:/a", NULL);
+    Intent kept;
+
+    intent_store_put(store, "web@1-1", &intent);
+    g_clear_pointer(&store, intent_store_free);
+    each_file(*state, spoil);
+    store = intent_store_open(*state, "qmp:/a", NULL);
+    assert_non_null(store);
+    assert_false(intent_store_get(store, "web@1-1", &kept));
+}
+
+static void
+test_a_guest_that_is_gone_is_forgotten_in_time(void **state)
+{
+    g_autoptr(IntentStore) store = intent_store_open(*state, "qmp:/a", NULL);
+    gint64 now = 1000;
+    Intent kept;
+
+    intent_store_put(store, "web@1-1", &intent);
+    intent_store_release(store, "web@1-1", now);
+    assert_true(intent_store_get(store, "web@1-1", &kept)); /* and it is back */
+    intent_store_release(store, "other", now + 2 * INTENT_KEEP_US);
+    assert_true(intent_store_get(store, "web@1-1", &kept));
+    intent_store_release(store, "web@1-1", now);
+    intent_store_release(store, "other", now + INTENT_KEEP_US + 1);
+    assert_false(intent_store_get(store, "web@1-1", &kept));
+}
+
+static void
+test_a_folder_that_cannot_be_made_is_an_error(void **state)
+{
+    g_autoptr(GError) error = NULL;
+
+    assert_null(intent_store_open("/proc/memplug", "qmp:/a", &error));
+    assert_true(g_error_matches(error, INTENT_ERROR, INTENT_ERROR_FOLDER));
+    assert_non_null(strstr(error->message, "/proc/memplug"));
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_is_on_disk_after_one_turn_of_the_loop, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_a_second_daemon_on_the_same_guests_is_refused, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_a_spoilt_file_is_begun_anew, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_guest_that_is_gone_is_forgotten_in_time, setup,
+                                        teardown),
+        cmocka_unit_test(test_a_folder_that_cannot_be_made_is_an_error),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
