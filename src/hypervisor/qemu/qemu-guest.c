@@ -1,0 +1,483 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Theory of operation
+ *
+ * The state of a guest is what the following say, the upper hiding the lower:
+ *
+ *   silent      a command ran out of time, and none has been answered since
+ *   migrating   as query-migrate said at the last collection
+ *   paused      as STOP and RESUME say, and query-status at the beginning
+ *
+ * QEMU stands still while it touches the pages of a preallocated backend, which
+ * is no silence: while a DIMM is being plugged, time-outs of other commands do
+ * not count.
+ *
+ * Orphaned backends are swept when there may be some: at the beginning, when a
+ * DIMM of ours has gone, when plugging failed, when the guest restarted, and
+ * after a long time in any case. A sweep begins with an observation, since that
+ * is when somebody cares for the guest. It takes nothing away while a DIMM is
+ * being plugged, whose backend is in use only a moment later.
+ *
+ * What the balloon was asked to hold is remembered from our own orders, until
+ * the balloon moves although it had reached it: then somebody else has asked.
+ */
+#include "hypervisor/qemu/qemu-guest.h"
+
+#include "hypervisor/qemu/qemu-act.h"
+#include "hypervisor/qemu/qemu-dimms.h"
+#include "hypervisor/qemu/qemu-observe.h"
+#include "hypervisor/qemu/qemu-orphans.h"
+#include "qmp/qmp-balloon.h"
+#include "qmp/qmp-error.h"
+
+#define NOBODY_KNOWS G_MAXUINT64
+
+struct _QemuGuest {
+    Guest parent;
+
+    QmpClient *client;
+    QemuMachine *machine;
+    QemuLimits *limits;
+    const QemuTuning *tuning;
+    QemuDimms *dimms;
+    GHashTable *paths; /* of devices without an id: qemu_observe_async() */
+
+    gboolean silent;
+    gboolean migrating;
+    gboolean running;
+
+    gboolean acting;
+    gboolean plugging;
+    guint64 balloon_asked;    /* to hold; NOBODY_KNOWS */
+    gboolean balloon_reached; /* it has held that since */
+
+    gboolean sweep_due;
+    gboolean sweeping;
+    gint64 swept_us; /* when a sweep began */
+
+    GQueue collectors;        /* GTasks that wait for the end of a collection */
+    guint collection_waiting; /* its commands that have not been answered */
+};
+
+G_DEFINE_FINAL_TYPE(QemuGuest, qemu_guest, TYPE_GUEST)
+
+/*
+ * State
+ */
+
+static void
+tell_state(QemuGuest *self)
+{
+    GuestState state = self->silent      ? GUEST_STATE_UNREACHABLE
+                       : self->migrating ? GUEST_STATE_MIGRATING
+                       : self->running   ? GUEST_STATE_RUNNING
+                                         : GUEST_STATE_PAUSED;
+
+    guest_take_state(MEMPLUG_GUEST(self), state);
+}
+
+/* Notes whether QEMU answers at all. Returns: @error (transfer full) for Guest's users. */
+static GError *
+judge(QemuGuest *self, GError *error)
+{
+    gboolean timed_out = g_error_matches(error, QMP_ERROR, QMP_ERROR_TIMED_OUT);
+
+    if (timed_out && !self->plugging)
+        self->silent = TRUE;
+    else if (!error || (error->domain == QMP_ERROR && error->code <= QMP_ERROR_REPLY))
+        self->silent = FALSE;
+    tell_state(self);
+
+    if (!timed_out)
+        return error;
+    GError *told = g_error_new_literal(G_IO_ERROR, G_IO_ERROR_TIMED_OUT, error->message);
+
+    g_error_free(error);
+    return told;
+}
+
+/*
+ * Orphans
+ */
+
+static void
+on_orphan_removed(GObject *source, GAsyncResult *result, gpointer user_data)
+{
+    g_autofree char *what = user_data;
+    g_autoptr(GError) error = NULL;
+
+    if (qmp_client_execute_done(QMP_CLIENT(source), result, &error))
+        g_debug("%s: removed, nothing used it", what);
+    else
+        g_debug("%s: cannot be removed: %s", what, error->message);
+}
+
+static void
+on_orphans(GObject *source, GAsyncResult *result, gpointer user_data)
+{
+    g_autoptr(QemuGuest) self = user_data;
+    g_autoptr(GPtrArray) orphans = qemu_orphans_find_finish(QMP_CLIENT(source), result, NULL);
+
+    self->sweeping = FALSE;
+    if (!orphans || self->plugging) {
+        self->sweep_due = TRUE;
+        return;
+    }
+    for (guint i = 0; i < orphans->len; i++) {
+        const char *id = orphans->pdata[i];
+
+        qmp_memory_backend_del_async(
+            self->client, id, NULL, on_orphan_removed,
+            g_strdup_printf("%s: memory backend %s", guest_get_name(MEMPLUG_GUEST(self)), id));
+    }
+}
+
+static void
+sweep(QemuGuest *self)
+{
+    gint64 now = g_get_monotonic_time();
+
+    if (self->sweeping || self->plugging ||
+        (!self->sweep_due && now - self->swept_us < self->tuning->sweep_us))
+        return;
+    self->sweeping = TRUE;
+    self->sweep_due = FALSE;
+    self->swept_us = now;
+    qemu_orphans_find_async(self->client, NULL, on_orphans, g_object_ref(self));
+}
+
+/*
+ * Events
+ */
+
+static void
+on_event(QmpClient *client, const char *name, JsonObject *data, gint64 time, gpointer user_data)
+{
+    QemuGuest *self = user_data;
+    GuestMemoryEvent told;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(QmpMemoryEvent) event = qmp_memory_event_read(name, data, &error);
+
+    if (error)
+        g_debug("%s: %s", guest_get_name(MEMPLUG_GUEST(self)), error->message);
+    if (!event)
+        return;
+
+    if (event->kind == QMP_MEMORY_EVENT_STOP || event->kind == QMP_MEMORY_EVENT_RESUME) {
+        self->running = event->kind == QMP_MEMORY_EVENT_RESUME;
+        tell_state(self);
+    }
+    if (event->kind == QMP_MEMORY_EVENT_RESET)
+        self->balloon_reached = FALSE; /* QEMU remembers what was asked, the guest begins anew */
+    if (event->kind == QMP_MEMORY_EVENT_DEVICE_DELETED || event->kind == QMP_MEMORY_EVENT_RESET) {
+        self->sweep_due = TRUE;
+        sweep(self);
+    }
+    if (qemu_dimms_take_event(self->dimms, event, &told))
+        guest_emit_memory_event(MEMPLUG_GUEST(self), &told);
+}
+
+/*
+ * Observing
+ */
+
+/* Adds what only we know. */
+static void
+annotate(QemuGuest *self, GuestMemory *memory)
+{
+    gint64 now = g_get_monotonic_time();
+
+    for (guint i = 0; i < memory->n_devices; i++) {
+        MemoryDevice *device = &memory->devices[i];
+
+        if (device->kind != MEMORY_DEVICE_DIMM || !device->id)
+            continue;
+        device->acknowledged = qemu_dimms_is_acknowledged(self->dimms, device->id);
+        device->removing = qemu_dimms_is_removing(self->dimms, device->id, now);
+    }
+
+    if (memory->ballooned == self->balloon_asked)
+        self->balloon_reached = TRUE;
+    else if (self->balloon_reached)
+        self->balloon_asked = NOBODY_KNOWS;
+    if (self->balloon_asked != NOBODY_KNOWS)
+        memory->balloon_requested = self->balloon_asked;
+}
+
+static void
+on_observed(GObject *source, GAsyncResult *result, gpointer user_data)
+{
+    g_autoptr(GTask) task = user_data;
+    QemuGuest *self = g_task_get_source_object(task);
+    GError *error = NULL;
+    GuestMemory *memory = qemu_observe_finish(QMP_CLIENT(source), result, &error);
+
+    error = judge(self, error);
+    if (!memory) {
+        g_task_return_error(task, error);
+        return;
+    }
+    annotate(self, memory);
+    sweep(self);
+    g_task_return_pointer(task, memory, (GDestroyNotify)guest_memory_free);
+}
+
+static void
+qemu_guest_observe_async(Guest *guest, GCancellable *cancellable, GAsyncReadyCallback callback,
+                         gpointer user_data)
+{
+    QemuGuest *self = MEMPLUG_QEMU_GUEST(guest);
+    GTask *task = g_task_new(guest, cancellable, callback, user_data);
+
+    g_task_set_source_tag(task, qemu_guest_observe_async);
+    qemu_observe_async(self->client, self->machine, self->paths, cancellable, on_observed, task);
+}
+
+static GuestMemory *
+qemu_guest_observe_finish(Guest *guest, GAsyncResult *result, GError **error)
+{
+    g_return_val_if_fail(g_task_is_valid(result, guest), NULL);
+    return g_task_propagate_pointer(G_TASK(result), error);
+}
+
+/*
+ * Acting
+ */
+
+static void
+on_acted(GObject *source, GAsyncResult *result, gpointer user_data)
+{
+    g_autoptr(GTask) task = user_data;
+    QemuGuest *self = g_task_get_source_object(task);
+    const MemoryStep *step = g_task_get_task_data(task);
+    GError *error = NULL;
+    gboolean taken = qemu_act_finish(QMP_CLIENT(source), result, &error);
+
+    self->acting = FALSE;
+    self->plugging = FALSE;
+    error = judge(self, error);
+    if (taken && step->kind == MEMORY_STEP_SET_BALLOON) {
+        self->balloon_asked = step->size;
+        self->balloon_reached = FALSE;
+    }
+    if (!taken && step->kind == MEMORY_STEP_PLUG_DIMM)
+        self->sweep_due = TRUE;
+    if (taken)
+        g_task_return_boolean(task, TRUE);
+    else
+        g_task_return_error(task, error);
+}
+
+static void
+qemu_guest_act_async(Guest *guest, const MemoryStep *step, GCancellable *cancellable,
+                     GAsyncReadyCallback callback, gpointer user_data)
+{
+    QemuGuest *self = MEMPLUG_QEMU_GUEST(guest);
+    g_autoptr(GTask) task = g_task_new(guest, cancellable, callback, user_data);
+
+    g_task_set_source_tag(task, qemu_guest_act_async);
+    /* An order that QEMU has taken is a success, whoever has given up on it. */
+    g_task_set_check_cancellable(task, FALSE);
+    if (g_task_return_error_if_cancelled(task))
+        return;
+    if (self->acting) {
+        g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_PENDING, "another step is in flight");
+        return;
+    }
+    self->acting = TRUE;
+    self->plugging = step->kind == MEMORY_STEP_PLUG_DIMM;
+    g_task_set_task_data(task, g_memdup2(step, sizeof(*step)), g_free);
+    qemu_act_async(self->client, self->machine, self->dimms, step, cancellable, on_acted,
+                   g_steal_pointer(&task));
+}
+
+static gboolean
+qemu_guest_act_finish(Guest *guest, GAsyncResult *result, GError **error)
+{
+    g_return_val_if_fail(g_task_is_valid(result, guest), FALSE);
+    return g_task_propagate_boolean(G_TASK(result), error);
+}
+
+/*
+ * Collecting
+ */
+
+/* The two name the same statistics in the same order, that of the virtio specification. */
+G_STATIC_ASSERT((int)BALLOON_STAT_COUNT == (int)QMP_BALLOON_N_STATS);
+G_STATIC_ASSERT((int)BALLOON_STAT_AVAILABLE == (int)QMP_BALLOON_STAT_AVAILABLE);
+G_STATIC_ASSERT((int)BALLOON_STAT_OOM_KILL == (int)QMP_BALLOON_STAT_OOM_KILLS);
+G_STATIC_ASSERT((int)BALLOON_STAT_DIRECT_RECLAIM == (int)QMP_BALLOON_STAT_DIRECT_RECLAIMS);
+G_STATIC_ASSERT(BALLOON_STAT_MISSING == QMP_BALLOON_STAT_MISSING);
+
+/* One of a collection's commands has ended. */
+static void
+collected(QemuGuest *self, GError *error)
+{
+    g_autoptr(GError) judged = judge(self, error);
+    GTask *task;
+
+    if (judged)
+        g_debug("%s: %s", guest_get_name(MEMPLUG_GUEST(self)), judged->message);
+    if (--self->collection_waiting > 0)
+        return;
+    while ((task = g_queue_pop_head(&self->collectors))) {
+        g_task_return_boolean(task, TRUE);
+        g_object_unref(task);
+    }
+}
+
+static void
+on_stats(GObject *source, GAsyncResult *result, gpointer user_data)
+{
+    g_autoptr(QemuGuest) self = user_data;
+    QmpBalloonStats read;
+    GError *error = NULL;
+
+    if (qmp_balloon_get_stats_finish(QMP_CLIENT(source), result, &read, &error)) {
+        BalloonStats stats = { .last_update_s = read.last_update_s };
+
+        for (guint i = 0; i < BALLOON_STAT_COUNT; i++)
+            stats.values[i] = read.values[i];
+        guest_emit_stats(MEMPLUG_GUEST(self), &stats);
+    }
+    collected(self, error);
+}
+
+/* Whether a migration in this state (qapi/migration.json, MigrationStatus) goes on. */
+static gboolean
+is_migrating(const char *status)
+{
+    static const char *const at_rest[] = { "none", "cancelled", "completed", "failed", NULL };
+
+    return !g_strv_contains(at_rest, status);
+}
+
+static void
+on_migration(GObject *source, GAsyncResult *result, gpointer user_data)
+{
+    g_autoptr(QemuGuest) self = user_data;
+    GError *error = NULL;
+    g_autofree char *status = qmp_machine_query_migrate_finish(QMP_CLIENT(source), result, &error);
+
+    if (status)
+        self->migrating = is_migrating(status);
+    collected(self, error);
+}
+
+void
+qemu_guest_collect_async(QemuGuest *self, GAsyncReadyCallback callback, gpointer user_data)
+{
+    GTask *task = g_task_new(self, NULL, callback, user_data);
+
+    g_task_set_source_tag(task, qemu_guest_collect_async);
+    g_queue_push_tail(&self->collectors, task);
+    if (self->collection_waiting > 0)
+        return;
+    self->collection_waiting = self->machine->balloon ? 2 : 1;
+    qmp_machine_query_migrate_async(self->client, NULL, on_migration, g_object_ref(self));
+    if (self->machine->balloon)
+        qmp_balloon_get_stats_async(self->client, self->machine->balloon, NULL, on_stats,
+                                    g_object_ref(self));
+}
+
+void
+qemu_guest_collect_finish(QemuGuest *self, GAsyncResult *result)
+{
+    g_return_if_fail(g_task_is_valid(result, self));
+    g_task_propagate_boolean(G_TASK(result), NULL);
+}
+
+static void
+qemu_guest_set_stats_period(Guest *guest, guint period_s)
+{
+    QemuGuest *self = MEMPLUG_QEMU_GUEST(guest);
+
+    if (self->machine->balloon)
+        qmp_balloon_set_polling_async(self->client, self->machine->balloon, period_s, NULL, NULL,
+                                      NULL);
+}
+
+/*
+ * Limits
+ */
+
+void
+qemu_guest_refresh_limits(QemuGuest *self)
+{
+    guest_take_limits(MEMPLUG_GUEST(self), qemu_limits_refresh(self->limits));
+}
+
+static gboolean
+qemu_guest_store_limits(Guest *guest, const GuestLimits *limits, GError **error)
+{
+    if (!qemu_limits_store(MEMPLUG_QEMU_GUEST(guest)->limits, limits, error))
+        return FALSE;
+    guest_take_limits(guest, limits);
+    return TRUE;
+}
+
+/*
+ * The object
+ */
+
+void
+qemu_guest_close(QemuGuest *self)
+{
+    qmp_client_close(self->client);
+}
+
+QemuGuest *
+qemu_guest_new(const char *name, QmpClient *client, QemuMachine *machine, QemuLimits *limits,
+               const QemuTuning *tuning)
+{
+    QemuGuest *self = g_object_new(TYPE_QEMU_GUEST, "name", name, "instance", machine->instance,
+                                   "pid", (GPid)qmp_client_get_peer_pid(client), NULL);
+
+    self->client = g_object_ref(client);
+    self->machine = machine;
+    self->limits = limits;
+    self->tuning = tuning;
+    self->dimms = qemu_dimms_new(tuning->removal_us);
+    self->running = machine->running;
+    self->sweep_due = TRUE;
+    g_signal_connect_object(client, "event", G_CALLBACK(on_event), self, 0);
+    qemu_guest_refresh_limits(self);
+    tell_state(self);
+    sweep(self);
+    return self;
+}
+
+static void
+qemu_guest_init(QemuGuest *self)
+{
+    self->balloon_asked = NOBODY_KNOWS;
+    self->paths = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    g_queue_init(&self->collectors);
+}
+
+static void
+qemu_guest_finalize(GObject *object)
+{
+    QemuGuest *self = MEMPLUG_QEMU_GUEST(object);
+
+    g_object_unref(self->client);
+    qemu_machine_free(self->machine);
+    qemu_limits_free(self->limits);
+    qemu_dimms_free(self->dimms);
+    g_hash_table_unref(self->paths);
+    G_OBJECT_CLASS(qemu_guest_parent_class)->finalize(object);
+}
+
+static void
+qemu_guest_class_init(QemuGuestClass *class)
+{
+    GuestClass *guest_class = MEMPLUG_GUEST_CLASS(class);
+
+    G_OBJECT_CLASS(class)->finalize = qemu_guest_finalize;
+    guest_class->observe_async = qemu_guest_observe_async;
+    guest_class->observe_finish = qemu_guest_observe_finish;
+    guest_class->act_async = qemu_guest_act_async;
+    guest_class->act_finish = qemu_guest_act_finish;
+    guest_class->set_stats_period = qemu_guest_set_stats_period;
+    guest_class->store_limits = qemu_guest_store_limits;
+}
