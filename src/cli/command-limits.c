@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * limits, manage: what an administrator allows memplug to do with a guest.
+ */
+#include <stdio.h>
+
+#include "cli/command-line.h"
+#include "cli/guest-view.h"
+
+static gboolean
+print_limits(const CommandLine *line, BusGuest *guest)
+{
+    if (command_line_has(line, "json")) {
+        g_autoptr(JsonBuilder) json = json_builder_new();
+
+        json_builder_begin_object(json);
+        output_add_text(json, "guest", bus_guest_get_name(guest));
+        output_add_fields(json, G_DBUS_PROXY(guest), guest_view_limits);
+        json_builder_end_object(json);
+        output_print_json(json);
+    } else {
+        output_print_fields(G_DBUS_PROXY(guest), guest_view_limits);
+    }
+    return TRUE;
+}
+
+static GVariant *
+size_value(const Value *value)
+{
+    return g_variant_new_uint64(value->number);
+}
+
+static GVariant *
+real_value(const Value *value)
+{
+    return g_variant_new_double(value->real);
+}
+
+static GVariant *
+text_value(const Value *value)
+{
+    return g_variant_new_string(value->text);
+}
+
+/* The options are called as the members of SetLimits' argument. */
+static const struct {
+    const char *name;
+    GVariant *(*to_variant)(const Value *value);
+} limits[] = {
+    { "floor", size_value },
+    { "ceiling", size_value },
+    { "weight", real_value },
+    { "mechanism", text_value },
+};
+
+/* Returns: (transfer full): the limits that @line changes. */
+static GVariant *
+changed_limits(const CommandLine *line)
+{
+    g_auto(GVariantBuilder) changed = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE_VARDICT);
+
+    for (gsize i = 0; i < G_N_ELEMENTS(limits); i++) {
+        const Value *value = command_line_option(line, limits[i].name);
+
+        if (value)
+            g_variant_builder_add(&changed, "{sv}", limits[i].name, limits[i].to_variant(value));
+    }
+    return g_variant_ref_sink(g_variant_builder_end(&changed));
+}
+
+static gboolean
+run_limits(const CommandLine *line, Connection *connection, GError **error)
+{
+    const char *name = command_line_text(line, 0);
+    g_autoptr(BusGuest) guest = connection_get_guest(connection, name, error);
+    g_autoptr(BusGuest) changed = NULL;
+    g_autoptr(GVariant) wanted = NULL;
+
+    if (!guest)
+        return FALSE;
+    wanted = changed_limits(line);
+    if (g_variant_n_children(wanted) == 0)
+        return print_limits(line, guest);
+
+    if (!bus_guest_call_set_limits_sync(guest, wanted, NULL, error)) {
+        connection_prefix_error(error, name);
+        return FALSE;
+    }
+    /* A new proxy reads what is in force now; the signal may be still to come. */
+    changed = connection_get_guest(connection, name, error);
+    return changed && print_limits(line, changed);
+}
+
+static const CommandOption limits_options[] = {
+    { "floor", "SIZE", VALUE_LIMIT, "the policy never leaves the guest less; or 'default'" },
+    { "ceiling", "SIZE", VALUE_LIMIT, "the policy never gives the guest more; or 'default'" },
+    { "weight", "NUMBER", VALUE_WEIGHT, "its share when memory is scarce; 1 is usual" },
+    { "mechanism", "NAME", VALUE_MECHANISM, "auto, dimm, virtio-mem or balloon" },
+    { NULL },
+};
+
+const Command command_limits = {
+    .name = "limits",
+    .summary = "show or change the limits of a guest",
+    .description =
+        "Shows the limits that the policy obeys; with options, changes those that are\n"
+        "given and shows what is in force then. The changes are kept where the guest is\n"
+        "defined, and outlive it and memplugd. --floor default and --ceiling default\n"
+        "take such a limit back, so that the configuration's holds again.",
+    .examples = "memplug limits web\n"
+                "memplug limits web --floor 512M --ceiling 4G --weight 2\n"
+                "memplug limits web --ceiling default",
+    .arguments = { { "GUEST", VALUE_GUEST } },
+    .options = limits_options,
+    .run = run_limits,
+};
+
+static gboolean
+run_manage(const CommandLine *line, Connection *connection, GError **error)
+{
+    const char *name = command_line_text(line, 0);
+    gboolean managed = command_line_argument(line, 1)->number != 0;
+    g_autoptr(BusGuest) guest = connection_get_guest(connection, name, error);
+
+    if (!guest)
+        return FALSE;
+    if (!bus_guest_call_set_managed_sync(guest, managed, NULL, error)) {
+        connection_prefix_error(error, name);
+        return FALSE;
+    }
+
+    if (command_line_has(line, "json")) {
+        g_autoptr(JsonBuilder) json = json_builder_new();
+
+        json_builder_begin_object(json);
+        output_add_text(json, "guest", name);
+        output_add_flag(json, "managed", managed);
+        json_builder_end_object(json);
+        output_print_json(json);
+    } else {
+        printf("%s: %s\n", name, managed ? "the policy decides" : "left as it is");
+    }
+    return TRUE;
+}
+
+const Command command_manage = {
+    .name = "manage",
+    .summary = "give a guest to the policy, or opt it out",
+    .description =
+        "on: the policy decides what the guest has; a size that was set by hand\n"
+        "(setmem, plug, unplug) is held no longer. off: memplug only watches the guest.\n"
+        "This is kept where the guest is defined, and outlives it and memplugd.",
+    .examples = "memplug manage web on\n"
+                "memplug manage build-host off",
+    .arguments = { { "GUEST", VALUE_GUEST }, { "on|off", VALUE_ON_OFF } },
+    .run = run_manage,
+};

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cli/value.h"
+
+#include <math.h>
+
+#include "size/size.h"
+
+static gboolean
+refuse(GError **error, const char *text, const char *wanted)
+{
+    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "'%s' is not %s", text, wanted);
+    return FALSE;
+}
+
+static gboolean
+parse_text(const char *text, Value *value, GError **error)
+{
+    return *text != '\0' || refuse(error, text, "a name: it is empty");
+}
+
+static gboolean
+parse_count(const char *text, Value *value, GError **error)
+{
+    return g_ascii_string_to_unsigned(text, 10, 1, G_MAXUINT32, &value->number, NULL) ||
+           refuse(error, text, "a whole number above 0");
+}
+
+static gboolean
+parse_real(const char *text, Value *value, GError **error)
+{
+    char *end = NULL;
+
+    value->real = g_ascii_strtod(text, &end);
+    if (end == text || *end != '\0' || !isfinite(value->real) || value->real <= 0.0)
+        return refuse(error, text, "a number above 0");
+    return TRUE;
+}
+
+static gboolean
+parse_size(const char *text, Value *value, GError **error)
+{
+    if (!size_parse(text, SIZE_KIB, &value->number, error))
+        return FALSE;
+    return value->number > 0 || refuse(error, text, "a size above 0");
+}
+
+static gboolean
+parse_limit(const char *text, Value *value, GError **error)
+{
+    if (g_str_equal(text, "default")) {
+        value->number = 0;
+        return TRUE;
+    }
+    return parse_size(text, value, error);
+}
+
+static gboolean
+parse_on_off(const char *text, Value *value, GError **error)
+{
+    value->number = g_str_equal(text, "on");
+    return value->number || g_str_equal(text, "off") || refuse(error, text, "'on' or 'off'");
+}
+
+static const char *const buses[] = { "system", "session", NULL };
+static const char *const limits[] = { "default", NULL };
+static const char *const mechanisms[] = { "auto", "dimm", "virtio-mem", "balloon", NULL };
+static const char *const on_off[] = { "on", "off", NULL };
+
+static gboolean
+parse_mechanism(const char *text, Value *value, GError **error)
+{
+    return g_strv_contains(mechanisms, text) ||
+           refuse(error, text, "a mechanism: auto, dimm, virtio-mem or balloon");
+}
+
+static const struct {
+    gboolean (*parse)(const char *text, Value *value, GError **error);
+    const char *const *choices;
+} kinds[] = {
+    [VALUE_TEXT] = { parse_text },
+    [VALUE_BUS] = { parse_text, buses },
+    [VALUE_COMMAND] = { parse_text },
+    [VALUE_COUNT] = { parse_count },
+    [VALUE_DEVICE] = { parse_text },
+    [VALUE_GUEST] = { parse_text },
+    [VALUE_LIMIT] = { parse_limit, limits },
+    [VALUE_MECHANISM] = { parse_mechanism, mechanisms },
+    [VALUE_ON_OFF] = { parse_on_off, on_off },
+    [VALUE_SECONDS] = { parse_real },
+    [VALUE_SIZE] = { parse_size },
+    [VALUE_WEIGHT] = { parse_real },
+};
+
+gboolean
+value_parse(ValueKind kind, const char *text, Value *value, GError **error)
+{
+    Value parsed = { .text = text };
+
+    if (!kinds[kind].parse(text, &parsed, error))
+        return FALSE;
+    *value = parsed;
+    return TRUE;
+}
+
+const char *const *
+value_choices(ValueKind kind)
+{
+    return kinds[kind].choices;
+}
