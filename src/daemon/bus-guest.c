@@ -1,19 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/bus-guest.h"
 
-/* Every character that an object path cannot have becomes _XX. */
 char *
 bus_guest_path(const char *name)
 {
-    GString *path = g_string_new("/org/memplug1/guest/");
+    g_autofree char *escaped = g_dbus_escape_object_path(name);
 
-    for (const char *c = name; *c; c++) {
-        if (g_ascii_isalnum(*c))
-            g_string_append_c(path, *c);
-        else
-            g_string_append_printf(path, "_%02x", (guint)(guchar)*c);
-    }
-    return g_string_free(path, FALSE);
+    return g_strconcat("/org/memplug1/guest/", escaped, NULL);
 }
 
 /*

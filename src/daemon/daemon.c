@@ -10,6 +10,7 @@
 #include "daemon/intent.h"
 #include "daemon/roster.h"
 #include "hypervisor/qemu/qemu-hypervisor.h"
+#include "size/size.h"
 
 #if HAVE_SYSTEMD
 #include <systemd/sd-daemon.h>

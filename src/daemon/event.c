@@ -28,11 +28,11 @@ void
 event_log(const Event *event)
 {
     const char *name = event_kind_name(event->kind);
+    g_autofree char *decision = g_strdup_printf("%" G_GUINT64_FORMAT, event->decision);
 
     g_log_structured(G_LOG_DOMAIN, event->level, "MEMPLUG_EVENT", name, "MEMPLUG_GUEST",
-                     event->guest, "MEMPLUG_DECISION", "%" G_GUINT64_FORMAT, event->decision,
-                     "MESSAGE", "%s%s%s: %s", event->guest, *event->guest ? " " : "", name,
-                     event->message);
+                     event->guest, "MEMPLUG_DECISION", decision, "MESSAGE", "%s%s%s: %s",
+                     event->guest, *event->guest ? " " : "", name, event->message);
 }
 
 guint64

@@ -34,6 +34,7 @@ on_event(Roster *roster, const Event *event, gpointer data)
     Bed *bed = data;
 
     bed->events[event->kind]++;
+    event_log(event);
     if (event->kind == EVENT_DECISION) {
         g_free(bed->last_decision);
         bed->last_decision = g_strdup(event->message);
