@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * limits, manage, plug and unplug: what reaches the daemon, and what comes back.
+ */
+#include "tests/unit/cli/bus-fixture.h"
+
+#include <signal.h>
+
+#include "tests/fake/await.h"
+
+#define MIB (G_GUINT64_CONSTANT(1) << 20)
+
+static gboolean
+on_set_limits(BusGuest *guest, GDBusMethodInvocation *invocation, GVariant *limits, gpointer data)
+{
+    guint64 size;
+    double weight;
+    const char *mechanism;
+
+    if (g_variant_lookup(limits, "floor", "t", &size))
+        bus_guest_set_floor(guest, size ? size : 77 * MIB);
+    if (g_variant_lookup(limits, "ceiling", "t", &size))
+        bus_guest_set_ceiling(guest, size);
+    if (g_variant_lookup(limits, "weight", "d", &weight))
+        bus_guest_set_weight(guest, weight);
+    if (g_variant_lookup(limits, "mechanism", "&s", &mechanism))
+        bus_guest_set_mechanism(guest, mechanism);
+    bus_guest_complete_set_limits(guest, invocation);
+    return TRUE;
+}
+
+static void
+test_limits(void **state)
+{
+    g_autoptr(JsonNode) node = NULL;
+
+    g_signal_connect(bus_fixture.web, "handle-set-limits", G_CALLBACK(on_set_limits), NULL);
+    bus_fixture_assert_runs("limits web", "Floor:        128 MiB\n"
+                                          "Ceiling:      1 GiB\n"
+                                          "Weight:       1.5\n"
+                                          "Mechanism:    auto\n");
+    bus_fixture_assert_runs("limits web --floor 200M --ceiling=3G --weight 0.5 --mechanism dimm",
+                            "Floor:        200 MiB\n"
+                            "Ceiling:      3 GiB\n"
+                            "Weight:       0.5\n"
+                            "Mechanism:    dimm\n");
+    node = bus_fixture_run_json("limits web --json --floor default", 0);
+    assert_int_equal(json_object_get_int_member(json_node_get_object(node), "floor"), 77 * MIB);
+    bus_fixture_assert_fails("limits web --mechanism xen", 2,
+                             "--mechanism: 'xen' is not a mechanism");
+    bus_fixture_assert_fails("limits web --weight 0", 2, "--weight: '0' is not a number above 0");
+}
+
+static gboolean
+on_set_managed(BusGuest *guest, GDBusMethodInvocation *invocation, gboolean managed, gpointer data)
+{
+    bus_guest_set_managed(guest, managed);
+    bus_guest_complete_set_managed(guest, invocation);
+    return TRUE;
+}
+
+static void
+test_manage(void **state)
+{
+    g_signal_connect(bus_fixture.web, "handle-set-managed", G_CALLBACK(on_set_managed), NULL);
+    bus_fixture_assert_runs("manage web off", "web: left as it is\n");
+    assert_false(bus_guest_get_managed(bus_fixture.web));
+    bus_fixture_assert_runs("manage web on", "web: the policy decides\n");
+    assert_true(bus_guest_get_managed(bus_fixture.web));
+    bus_fixture_assert_runs("manage web off --json", "\"managed\" : false");
+    bus_fixture_assert_fails("manage web maybe", 2, "on|off: 'maybe' is not 'on' or 'off'");
+}
+
+static gboolean
+on_plug(BusGuest *guest, GDBusMethodInvocation *invocation, guint64 size, gpointer data)
+{
+    bus_guest_set_actual(guest, bus_guest_get_actual(guest) + size);
+    bus_guest_complete_plug(guest, invocation);
+    return TRUE;
+}
+
+static gboolean
+on_unplug(BusGuest *guest, GDBusMethodInvocation *invocation, const char *device, gpointer data)
+{
+    g_dbus_method_invocation_return_error(invocation, G_IO_ERROR, G_IO_ERROR_FAILED,
+                                          "the guest refused to give %s back", device);
+    return TRUE;
+}
+
+static void
+test_plug_and_unplug(void **state)
+{
+    g_autoptr(JsonNode) node = NULL;
+
+    g_signal_connect(bus_fixture.web, "handle-plug", G_CALLBACK(on_plug), NULL);
+    g_signal_connect(bus_fixture.web, "handle-unplug", G_CALLBACK(on_unplug), NULL);
+    bus_fixture_assert_runs("plug web 128M", "web: 384 MiB (was 256 MiB) in ");
+    node = bus_fixture_run_json("--json plug web 128M", 0);
+    assert_int_equal(json_object_get_int_member(json_node_get_object(node), "actual"), 512 * MIB);
+    assert_int_equal(json_object_get_int_member(json_node_get_object(node), "before"), 384 * MIB);
+
+    bus_fixture_assert_fails("unplug web memplug-dimm-1", 1,
+                             "error: web: the guest refused to give memplug-dimm-1 back\n");
+    bus_fixture_assert_fails("unplug web memplug-dimm-2", 1, "did you mean 'memplug-dimm-1'?");
+    bus_fixture_assert_fails("unplug web x", 1, "web has no DIMM 'x'; it has memplug-dimm-1\n");
+}
+
+static gboolean
+note_unplug(BusGuest *guest, GDBusMethodInvocation *invocation, const char *device, gpointer data)
+{
+    /* Never answered: the test interrupts it. */
+    *(GDBusMethodInvocation **)data = invocation;
+    return TRUE;
+}
+
+static gboolean
+is_not_null(gpointer data)
+{
+    return *(gpointer *)data != NULL;
+}
+
+static void
+test_unplug_interrupted(void **state)
+{
+    const char *const words[] = { "unplug", "web", "memplug-dimm-1", NULL };
+    GDBusMethodInvocation *invocation = NULL;
+    RunPending *pending;
+    g_auto(Run) run = { 0 };
+
+    g_signal_connect(bus_fixture.web, "handle-unplug", G_CALLBACK(note_unplug), &invocation);
+    pending = run_begin(bus_fixture.address, NULL, words);
+    await_condition(is_not_null, &invocation, "Unplug");
+    run_signal(pending, SIGINT);
+    run = run_end(pending);
+    run_assert_status(&run, 1);
+    run_assert_contains(run.err, "web: no longer waiting; memplugd goes on with it\n");
+    bus_guest_complete_unplug(bus_fixture.web, invocation);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        BUS_FIXTURE_TEST(test_limits),
+        BUS_FIXTURE_TEST(test_manage),
+        BUS_FIXTURE_TEST(test_plug_and_unplug),
+        BUS_FIXTURE_TEST(test_unplug_interrupted),
+    };
+
+    return BUS_FIXTURE_RUN(tests);
+}
