@@ -400,8 +400,14 @@ connect_to(const char *path, GError **error)
     if (socket == NULL)
         return NULL;
     g_socket_set_blocking(socket, FALSE);
-    if (!g_socket_connect(socket, address, NULL, error)) {
-        g_prefix_error(error, "%s: ", path);
+    g_autoptr(GError) refusal = NULL;
+    if (!g_socket_connect(socket, address, NULL, &refusal)) {
+        /* QEMU keeps one place for a client that waits, and leaves it taken while it is busy. */
+        if (g_error_matches(refusal, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK))
+            g_set_error(error, QMP_ERROR, QMP_ERROR_BUSY,
+                        "%s: another client waits for this monitor already", path);
+        else
+            g_propagate_prefixed_error(error, g_steal_pointer(&refusal), "%s: ", path);
         return NULL;
     }
     return G_IO_STREAM(g_socket_connection_factory_create_connection(socket));

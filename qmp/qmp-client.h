@@ -44,8 +44,9 @@ G_DECLARE_FINAL_TYPE(QmpClient, qmp_client, QMP, CLIENT, GObject)
 
 /* Connects to the UNIX socket `path` and negotiates. `timeout_ms` holds for all of it. QEMU serves
  * one client per monitor and lets others connect, but greets them only when the first one left:
- * then the error is QMP_ERROR_TIMED_OUT. A socket that nobody listens on gives
- * G_IO_ERROR_CONNECTION_REFUSED, none at all G_IO_ERROR_NOT_FOUND. */
+ * then the error is QMP_ERROR_TIMED_OUT, or QMP_ERROR_BUSY at once if another one waits already. A
+ * socket that nobody listens on gives G_IO_ERROR_CONNECTION_REFUSED, none at all
+ * G_IO_ERROR_NOT_FOUND. */
 void qmp_client_connect_async(const char *path, guint timeout_ms, GCancellable *cancellable,
                               GAsyncReadyCallback callback, gpointer user_data);
 

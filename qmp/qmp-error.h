@@ -22,7 +22,7 @@ typedef enum {
     QMP_ERROR_REPLY,             /* good QMP, but a member is missing, mistyped or out of range */
     QMP_ERROR_TIMED_OUT,         /* no greeting or no reply in time */
     QMP_ERROR_CLOSED,            /* the connection ended, from either side */
-    QMP_ERROR_BUSY,              /* too much is waiting for QEMU already; nothing was sent */
+    QMP_ERROR_BUSY,              /* too many wait for QEMU already; nothing was sent */
 } QmpError;
 
 GQuark qmp_error_quark(void);

@@ -359,6 +359,8 @@ listen_on(const char *path)
     g_autoptr(GSocket) socket =
         g_socket_new(G_SOCKET_FAMILY_UNIX, G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_DEFAULT, &error);
     g_unlink(path);
+    if (socket != NULL)
+        g_socket_set_listen_backlog(socket, 1); /* as QEMU does */
     if (socket == NULL || !g_socket_bind(socket, address, FALSE, &error) ||
         !g_socket_listen(socket, &error))
         fail_msg("the fake monitor cannot listen on %s: %s", path, error->message);

@@ -25,6 +25,7 @@
  */
 #include "hypervisor/qemu/qemu-machine.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -89,24 +90,39 @@ start_time_of(pid_t pid)
     return rest ? g_ascii_strtoull(rest + 1, NULL, 10) : 0;
 }
 
+/* When the file at @path was made, in ns, and its inode number: 0 where it is not known. */
+static void
+birth_of(const char *path, guint64 *inode, guint64 *born_ns)
+{
+    struct statx status = { .stx_mask = 0 };
+
+    if (statx(AT_FDCWD, path, 0, STATX_INO | STATX_BTIME, &status) < 0)
+        status.stx_mask = 0;
+    *inode = status.stx_mask & STATX_INO ? status.stx_ino : 0;
+    *born_ns = status.stx_mask & STATX_BTIME
+                   ? (guint64)status.stx_btime.tv_sec * 1000000000 + status.stx_btime.tv_nsec
+                   : 0;
+}
+
 /*
- * The process alone would do, were it always QEMU that called listen(): the
- * socket's inode tells runs apart that one launcher made, and the host's boot id
- * those before and after a reboot.
+ * The process alone would do, were it always QEMU that called listen(). The birth
+ * of its socket's file tells runs apart that one launcher made (the inode number
+ * alone does not, as it is used again), and the host's boot id those before and
+ * after a reboot. None of them changes while a QEMU runs.
  */
 static char *
 make_instance(QmpClient *client, const char *socket)
 {
     pid_t pid = qmp_client_get_peer_pid(client);
     g_autofree char *boot = NULL;
-    struct stat status = { .st_ino = 0 };
+    guint64 inode, born_ns;
 
-    if (stat(socket, &status) < 0)
-        status.st_ino = 0;
+    birth_of(socket, &inode, &born_ns);
     if (!g_file_get_contents("/proc/sys/kernel/random/boot_id", &boot, NULL, NULL))
         boot = g_strdup("");
-    return g_strdup_printf("%d-%" G_GUINT64_FORMAT "-%" G_GUINT64_FORMAT "-%.8s", (int)pid,
-                           start_time_of(pid), (guint64)status.st_ino, boot);
+    return g_strdup_printf("%d-%" G_GUINT64_FORMAT "-%" G_GUINT64_FORMAT "-%" G_GUINT64_FORMAT
+                           "-%.8s",
+                           (int)pid, start_time_of(pid), inode, born_ns, boot);
 }
 
 static void

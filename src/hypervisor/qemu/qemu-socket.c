@@ -87,12 +87,15 @@ connect_in(QemuSocket *socket, guint delay_ms)
     g_source_attach(socket->retry, g_main_context_get_thread_default());
 }
 
+/* Whether @error is only what is to be expected from a QEMU that starts, ends or was killed. */
 static gboolean
-is_nobody(const GError *error)
+is_expected(const QemuSocket *socket, const GError *error)
 {
     return g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CONNECTION_REFUSED) ||
            g_error_matches(error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND) ||
-           g_error_matches(error, QMP_ERROR, QMP_ERROR_CLOSED);
+           g_error_matches(error, QMP_ERROR, QMP_ERROR_CLOSED) ||
+           (g_error_matches(error, QMP_ERROR, QMP_ERROR_BUSY) &&
+            socket->delay_ms < socket->tuning->retry_most_ms);
 }
 
 static void
@@ -100,7 +103,7 @@ failed(QemuSocket *socket, const GError *error)
 {
     g_clear_object(&socket->attempt);
     drop_client(socket);
-    if (!is_nobody(error) && !socket->complained) {
+    if (!is_expected(socket, error) && !socket->complained) {
         socket->complained = TRUE;
         g_warning("guest %s: %s", socket->name, error->message);
     }

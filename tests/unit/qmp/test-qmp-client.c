@@ -259,6 +259,27 @@ test_connect_monitor_taken(void **state)
     assert_true(qmp_client_is_open(second));
 }
 
+/* There is room for few that wait; the next one is told at once. */
+static void
+test_connect_monitor_crowded(void **state)
+{
+    Fixture *fixture = *state;
+    const char *path = fake_qmp_server_get_path(fixture->server);
+    g_autoptr(GCancellable) cancellable = g_cancellable_new();
+    Await waiting[2] = { { NULL }, { NULL } };
+    g_autoptr(GError) error = NULL;
+
+    for (guint i = 0; i < 2; i++)
+        qmp_client_connect_async(path, LONG_MS, cancellable, await_callback, &waiting[i]);
+    assert_null(try_connect(path, LONG_MS, &error));
+    assert_true(g_error_matches(error, QMP_ERROR, QMP_ERROR_BUSY));
+    g_cancellable_cancel(cancellable);
+    for (guint i = 0; i < 2; i++) {
+        assert_null(qmp_client_connect_finish(await_result(&waiting[i]), NULL));
+        await_clear(&waiting[i]);
+    }
+}
+
 static void
 test_connect_bad_greetings(void **state)
 {
@@ -841,6 +862,7 @@ main(void)
         ALONE(test_connect_long_path),
         ALONE(test_connect_no_greeting),
         CONNECTED(test_connect_monitor_taken),
+        CONNECTED(test_connect_monitor_crowded),
         ALONE(test_connect_bad_greetings),
         ALONE(test_connect_cancelled),
         ALONE(test_connect_closed_while_negotiating),
