@@ -2,6 +2,7 @@
 #include "tests/guest/harness/test-daemon.h"
 
 #include <signal.h>
+#include <stdio.h>
 
 #define BUS_NAME        "org.memplug1"
 #define NAME_TIMEOUT    (20 * G_USEC_PER_SEC)
@@ -138,14 +139,16 @@ test_daemon_start(TestRoom *room, const char *folder, const char *config,
     daemon->room = room;
     daemon->log_path = test_room_path(room, "memplugd.log");
     daemon->config_path = test_room_path(room, "memplug.conf");
-    if (!g_file_set_contents(daemon->config_path, config, -1, error) || !start_bus(daemon, error))
+    if (!test_daemon_configure(daemon, config, error) || !start_bus(daemon, error))
         return NULL;
 
     g_autofree char *memplugd = program("MEMPLUGD", "memplugd");
     g_autofree char *uri = g_strconcat("qmp:", folder, NULL);
+    g_autofree char *state_folder = test_room_path(room, "state");
+    g_autofree char *state = g_strconcat("STATE_DIRECTORY=", state_folder, NULL);
     g_autoptr(GStrvBuilder) line = g_strv_builder_new();
-    g_strv_builder_add_many(line, memplugd, "--connect", uri, "--config", daemon->config_path,
-                            "--bus", daemon->address, NULL);
+    g_strv_builder_add_many(line, "env", state, "G_MESSAGES_DEBUG=memplugd", memplugd, "--connect",
+                            uri, "--config", daemon->config_path, "--bus", daemon->address, NULL);
     if (arguments != NULL)
         g_strv_builder_addv(line, (const char **)arguments);
     daemon->arguments = g_strv_builder_end(line);
@@ -196,6 +199,12 @@ test_daemon_stop(TestDaemon *daemon, int *status, GError **error)
     return TRUE;
 }
 
+gboolean
+test_daemon_configure(TestDaemon *daemon, const char *config, GError **error)
+{
+    return g_file_set_contents(daemon->config_path, config, -1, error);
+}
+
 const char *
 test_daemon_address(TestDaemon *daemon)
 {
@@ -223,7 +232,8 @@ test_daemon_print_log(TestDaemon *daemon)
     if (daemon == NULL)
         return;
     g_autofree char *log = test_daemon_log(daemon);
-    g_printerr("--- memplugd's log:\n%s--- end of memplugd's log\n", log);
+    /* g_printerr() would spell it in the locale's charset. */
+    fprintf(stderr, "--- memplugd's log:\n%s--- end of memplugd's log\n", log);
 }
 
 void
@@ -297,14 +307,21 @@ wait_for_end(GSubprocess *process, TestCommand *command, GError **error)
 gboolean
 test_daemon_run(TestDaemon *daemon, TestCommand *command, GError **error, ...)
 {
+    va_list values;
+    va_start(values, error);
+    gboolean ok = test_daemon_run_va(daemon, command, values, error);
+    va_end(values);
+    return ok;
+}
+
+gboolean
+test_daemon_run_va(TestDaemon *daemon, TestCommand *command, va_list values, GError **error)
+{
     g_autoptr(GStrvBuilder) line = g_strv_builder_new();
     g_autofree char *memplug = program("MEMPLUG", "memplug");
     g_strv_builder_add_many(line, memplug, "--bus", daemon->address, NULL);
-    va_list values;
-    va_start(values, error);
     for (const char *value; (value = va_arg(values, const char *)) != NULL;)
         g_strv_builder_add(line, value);
-    va_end(values);
     g_auto(GStrv) arguments = g_strv_builder_end(line);
 
     *command = (TestCommand){ 0 };

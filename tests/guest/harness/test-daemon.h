@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * memplugd as an administrator would run it, on a message bus of its own, and
- * memplug to talk to it.
+ * memplugd as an administrator would run it, on a message bus of its own and with a
+ * state folder of its own, and memplug to talk to it.
  *
  * The programs are named by the environment, MEMPLUGD and MEMPLUG (meson sets
  * them), else searched in PATH. Free the daemon before its room.
@@ -44,7 +44,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(TestDaemon, test_daemon_free)
 /* SIGKILL to memplugd; returns after its end. */
 void test_daemon_kill(TestDaemon *daemon);
 
-/* Starts memplugd again with the arguments it had, and waits for its name. */
+/* Starts memplugd again with the arguments and the state it had, and waits for its name. */
 gboolean test_daemon_restart(TestDaemon *daemon, GError **error);
 
 /*
@@ -54,6 +54,9 @@ gboolean test_daemon_restart(TestDaemon *daemon, GError **error);
  * SIGTERM; FALSE with @error set if it does not end within ten seconds.
  */
 gboolean test_daemon_stop(TestDaemon *daemon, int *status, GError **error);
+
+/* Writes another configuration file; memplugd reads it when it is sent SIGHUP, or starts. */
+gboolean test_daemon_configure(TestDaemon *daemon, const char *config, GError **error);
 
 const char *test_daemon_address(TestDaemon *daemon); /* of the bus */
 GSubprocess *test_daemon_process(TestDaemon *daemon);
@@ -75,3 +78,5 @@ void test_daemon_print_log(TestDaemon *daemon);
  */
 gboolean test_daemon_run(TestDaemon *daemon, TestCommand *command, GError **error,
                          ...) G_GNUC_NULL_TERMINATED;
+gboolean test_daemon_run_va(TestDaemon *daemon, TestCommand *command, va_list arguments,
+                            GError **error);

@@ -186,6 +186,45 @@ witness_total(Witness *witness, guint64 *boot, guint64 *plugged, GError **error)
     return TRUE;
 }
 
+/* The memory of DIMMs, of all that are plugged. */
+static gboolean
+sum_dimms(Witness *witness, guint64 *dimms, GError **error)
+{
+    g_autoptr(JsonNode) reply = witness_execute(witness, error, "query-memory-devices", NULL);
+    if (reply == NULL)
+        return FALSE;
+    JsonArray *devices = json_node_get_array(reply);
+    *dimms = 0;
+    for (guint i = 0; i < json_array_get_length(devices); i++) {
+        JsonObject *device = json_array_get_object_element(devices, i);
+        if (g_str_equal(json_object_get_string_member(device, "type"), "dimm"))
+            *dimms += (guint64)json_object_get_int_member(
+                json_object_get_object_member(device, "data"), "size");
+    }
+    return TRUE;
+}
+
+gboolean
+witness_actual(Witness *witness, guint64 *actual, guint64 *ballooned, GError **error)
+{
+    guint64 boot, plugged, dimms;
+    g_autoptr(GError) failure = NULL;
+    if (!witness_total(witness, &boot, &plugged, error) || !sum_dimms(witness, &dimms, error))
+        return FALSE;
+    g_autoptr(JsonNode) reply = witness_execute(witness, &failure, "query-balloon", NULL);
+    if (reply == NULL && strstr(failure->message, "DeviceNotActive") == NULL) {
+        g_propagate_error(error, g_steal_pointer(&failure));
+        return FALSE;
+    }
+    *ballooned =
+        reply == NULL
+            ? 0
+            : boot + dimms -
+                  (guint64)json_object_get_int_member(json_node_get_object(reply), "actual");
+    *actual = boot + plugged - *ballooned;
+    return TRUE;
+}
+
 gboolean
 witness_get_number(Witness *witness, const char *path, const char *property, guint64 *number,
                    GError **error)
@@ -242,6 +281,22 @@ witness_count_memory_devices(Witness *witness, guint *count, GError **error)
 {
     return count_elements(witness, witness_execute(witness, error, "query-memory-devices", NULL),
                           count);
+}
+
+gboolean
+witness_count_prefix(Witness *witness, const char *path, const char *prefix, guint *count,
+                     GError **error)
+{
+    g_autoptr(JsonNode) reply = witness_execute(witness, error, "qom-list", "{'path': <%s>}", path);
+    if (reply == NULL)
+        return FALSE;
+    JsonArray *properties = json_node_get_array(reply);
+    *count = 0;
+    for (guint i = 0; i < json_array_get_length(properties); i++) {
+        JsonObject *property = json_array_get_object_element(properties, i);
+        *count += g_str_has_prefix(json_object_get_string_member(property, "name"), prefix);
+    }
+    return TRUE;
 }
 
 gboolean

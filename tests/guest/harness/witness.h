@@ -56,6 +56,16 @@ void witness_drop_events(Witness *witness);
 /* query-memory-size-summary: boot memory + what is plugged. The balloon does not count. */
 gboolean witness_total(Witness *witness, guint64 *boot, guint64 *plugged, GError **error);
 
+/*
+ * witness_actual:
+ * @actual: (out): what the guest has: boot memory and what is plugged, less @ballooned
+ * @ballooned: (out): what the balloon holds; 0 without a balloon
+ *
+ * QEMU's query-balloon tells boot memory and DIMMs less what the balloon holds;
+ * virtio-mem is no part of it.
+ */
+gboolean witness_actual(Witness *witness, guint64 *actual, guint64 *ballooned, GError **error);
+
 /* qom-get of a number. */
 gboolean witness_get_number(Witness *witness, const char *path, const char *property,
                             guint64 *number, GError **error);
@@ -82,3 +92,7 @@ gboolean witness_count_memory_devices(Witness *witness, guint *count, GError **e
 
 /* The number of objects below /objects: memory backends, for the most part. */
 gboolean witness_count_objects(Witness *witness, guint *count, GError **error);
+
+/* The number of children of @path ("/objects", "/machine/peripheral") named @prefix.... */
+gboolean witness_count_prefix(Witness *witness, const char *path, const char *prefix, guint *count,
+                              GError **error);
