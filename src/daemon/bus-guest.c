@@ -173,10 +173,22 @@ bus_guest_object_finalize(GObject *object)
 }
 
 static void
+bus_guest_object_set_property(GObject *object, guint id, const GValue *value, GParamSpec *spec)
+{
+    G_OBJECT_CLASS(bus_guest_object_parent_class)->set_property(object, id, value, spec);
+}
+
+static void
 bus_guest_object_class_init(BusGuestObjectClass *class)
 {
-    G_OBJECT_CLASS(class)->get_property = bus_guest_object_get_property;
-    G_OBJECT_CLASS(class)->finalize = bus_guest_object_finalize;
+    GObjectClass *object_class = G_OBJECT_CLASS(class);
+
+    object_class->get_property = bus_guest_object_get_property;
+    object_class->set_property = bus_guest_object_set_property;
+    object_class->finalize = bus_guest_object_finalize;
+    /* GObject asks the class that owns a property: own them all, under the same
+     * numbers as the skeleton does, and hand back to it what is not ours to say. */
+    bus_guest_override_properties(object_class, 1);
 }
 
 static void

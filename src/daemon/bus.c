@@ -49,9 +49,20 @@ bus_manager_object_get_property(GObject *object, guint id, GValue *value, GParam
 }
 
 static void
+bus_manager_object_set_property(GObject *object, guint id, const GValue *value, GParamSpec *spec)
+{
+    G_OBJECT_CLASS(bus_manager_object_parent_class)->set_property(object, id, value, spec);
+}
+
+static void
 bus_manager_object_class_init(BusManagerObjectClass *class)
 {
-    G_OBJECT_CLASS(class)->get_property = bus_manager_object_get_property;
+    GObjectClass *object_class = G_OBJECT_CLASS(class);
+
+    object_class->get_property = bus_manager_object_get_property;
+    object_class->set_property = bus_manager_object_set_property;
+    /* As in bus-guest.c: who owns a property is asked for it. */
+    bus_manager_override_properties(object_class, 1);
 }
 
 static void
