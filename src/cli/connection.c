@@ -333,5 +333,7 @@ connection_prefix_error(GError **error, const char *guest)
         return;
     /* The name of a remote error stands at the beginning, or is not recognised. */
     g_dbus_error_strip_remote_error(*error);
-    g_prefix_error(error, "%s: ", guest);
+    /* Most of what memplugd says of a guest begins with its name. */
+    if (!g_str_has_prefix((*error)->message, guest))
+        g_prefix_error(error, "%s: ", guest);
 }

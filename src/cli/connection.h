@@ -66,5 +66,6 @@ char *connection_describe_absence(const Connection *connection);
  */
 char *connection_explain(const Connection *connection, const GError *error);
 
-/* Puts "@guest: " before the words of @error, for what concerns one guest. */
+/* Puts "@guest: " before the words of @error unless they begin with it: for what
+ * concerns one guest. */
 void connection_prefix_error(GError **error, const char *guest);

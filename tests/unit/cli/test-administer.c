@@ -83,7 +83,7 @@ static gboolean
 on_unplug(BusGuest *guest, GDBusMethodInvocation *invocation, const char *device, gpointer data)
 {
     g_dbus_method_invocation_return_error(invocation, G_IO_ERROR, G_IO_ERROR_FAILED,
-                                          "the guest refused to give %s back", device);
+                                          "web does not give %s back", device);
     return TRUE;
 }
 
@@ -100,7 +100,7 @@ test_plug_and_unplug(void **state)
     assert_int_equal(json_object_get_int_member(json_node_get_object(node), "before"), 384 * MIB);
 
     bus_fixture_assert_fails("unplug web memplug-dimm-1", 1,
-                             "error: web: the guest refused to give memplug-dimm-1 back\n");
+                             "error: web does not give memplug-dimm-1 back\n");
     bus_fixture_assert_fails("unplug web memplug-dimm-2", 1, "did you mean 'memplug-dimm-1'?");
     bus_fixture_assert_fails("unplug web x", 1, "web has no DIMM 'x'; it has memplug-dimm-1\n");
 }

@@ -85,8 +85,7 @@ tear_down_state_home(void **state)
 static void
 test_shell_at_a_terminal(void **state)
 {
-    g_autofree char *history = history_file();
-    g_autofree char *kept = NULL;
+    g_autofree char *history = NULL, *kept = NULL;
     RunPending *pending;
     g_auto(Run) run = { 0 };
 
@@ -94,6 +93,7 @@ test_shell_at_a_terminal(void **state)
         print_message("skipped: built without readline\n");
         skip();
     }
+    history = history_file();
     g_setenv("TERM", "dumb", TRUE);
     pending = run_begin_at_terminal(bus_fixture.address);
     run_await_output(pending, "memplug> ");
