@@ -4,9 +4,10 @@
  *
  * One read is always under way. What it brings goes through a QmpStream; each message is either
  * the greeting, an event or the reply to a command, which waits for it under its id (qmp-pending).
- * A reply whose id was given out but waits no more is late, and ignored. An id
- * that was never given out, like anything else that QMP does not allow, ends the connection: a
- * peer that is confused once cannot be believed again.
+ * A reply that nobody waits for is ignored: it is late, or it is not ours at all. QEMU hands the
+ * reply to a command that it was carrying out when its client went to the client that comes next
+ * (seen on 7.2), so each connection begins its ids at a random number. Anything else that QMP does
+ * not allow ends the connection: a peer that is confused once cannot be believed again.
  *
  * QEMU carries commands out one after the other (out-of-band execution is not enabled), but the
  * replies are matched by id alone, so nothing depends on that.
@@ -204,12 +205,9 @@ static void
 take_reply(QmpClient *client, JsonObject *message)
 {
     gint64 id;
-    if (!qmp_message_read_id(message, &id, NULL) || id < 1 || id > client->last_id) {
-        close_for_protocol(client, "not QMP: a reply to no command");
+    if (!qmp_message_read_id(message, &id, NULL))
         return;
-    }
 
-    /* An id that waits no more belongs to a late reply. */
     GError *error = NULL;
     JsonNode *value = qmp_message_read_result(message, &error);
     qmp_pending_end(client->pending, id, value, error);
@@ -263,10 +261,10 @@ take_message(QmpClient *client, JsonObject *message)
 {
     QmpMessageKind kind = qmp_message_get_kind(message);
 
-    if (client->state == STATE_GREETING && kind == QMP_MESSAGE_GREETING)
-        take_greeting(client, message);
-    else if (client->state != STATE_GREETING && kind == QMP_MESSAGE_REPLY)
+    if (kind == QMP_MESSAGE_REPLY)
         take_reply(client, message);
+    else if (client->state == STATE_GREETING && kind == QMP_MESSAGE_GREETING)
+        take_greeting(client, message);
     else if (client->state != STATE_GREETING && kind == QMP_MESSAGE_EVENT)
         take_event(client, message);
     else
@@ -510,6 +508,7 @@ qmp_client_init(QmpClient *client)
     client->context = g_main_context_ref_thread_default();
     client->io = g_cancellable_new();
     client->input = qmp_stream_new(QMP_STREAM_DEFAULT_LIMITS);
+    client->last_id = (gint64)g_random_int() << 20;
     client->timeout_ms = QMP_CLIENT_DEFAULT_TIMEOUT_MS;
     client->pending = qmp_pending_new(client->context, on_given_up, client);
 }

@@ -160,6 +160,15 @@ send_reply(FakeQmpServer *server, gint64 id, const char *reply)
 }
 
 static void
+send_raw(FakeQmpServer *server, gint64 id, const char *bytes)
+{
+    g_autofree char *number = g_strdup_printf("%" G_GINT64_FORMAT, id);
+    g_auto(GStrv) parts = g_strsplit(bytes, "$ID", -1);
+    g_autofree char *text = g_strjoinv(number, parts);
+    send_text(server, text);
+}
+
+static void
 on_written(GObject *source, GAsyncResult *result, gpointer user_data)
 {
     g_autoptr(GError) error = NULL;
@@ -211,7 +220,7 @@ play(FakeQmpServer *server, const Step *step, gint64 id)
         send_reply(server, id, step->reply);
         break;
     case ACT_RAW:
-        send_text(server, step->reply);
+        send_raw(server, id, step->reply);
         break;
     case ACT_HOLD: {
         Held *held = g_new0(Held, 1);

@@ -52,7 +52,7 @@ void fake_qmp_server_expect_error(FakeQmpServer *server, const char *command, co
 void fake_qmp_server_expect_held(FakeQmpServer *server, const char *command, const char *arguments,
                                  const char *value);
 
-/* Instead of a reply, sends `bytes` as they are. */
+/* Instead of a reply, sends `bytes` as they are, but with the command's id for each "$ID". */
 void fake_qmp_server_expect_raw(FakeQmpServer *server, const char *command, const char *arguments,
                                 const char *bytes);
 

@@ -295,7 +295,6 @@ test_connect_bad_greetings(void **state)
         "{\"QMP\": {\"version\": {\"qemu\": {\"major\": \"7\", \"minor\": 2, \"micro\": 0}, "
         "\"package\": \"\"}}}",
         "{\"QMP\": {\"version\": {\"qemu\": {\"major\": 7, \"minor\": 2, \"micro\": 0}}}}",
-        "{\"return\": {}, \"id\": 1}",
         "{\"event\": \"RESET\"}",
         "{}",
     };
@@ -690,12 +689,6 @@ test_garbage_closes(void **state)
     } rows[] = {
         { "\r\n(qemu) ", "not QMP: unexpected '(' where a message should begin" },
         { "{}", "not QMP: a message out of place" },
-        { "{\"return\": {}}", "not QMP: a reply to no command" },
-        { "{\"return\": {}, \"id\": 99}", "not QMP: a reply to no command" },
-        { "{\"return\": {}, \"id\": 0}", "not QMP: a reply to no command" },
-        { "{\"return\": {}, \"id\": \"1\"}", "not QMP: a reply to no command" },
-        { "{\"error\": {\"class\": \"GenericError\", \"desc\": \"JSON parse error\"}}",
-          "not QMP: a reply to no command" },
         { "{\"event\": 5}", "not QMP: a malformed event" },
         { "{\"event\": \"A\", \"data\": []}", "not QMP: a malformed event" },
         { "{\"QMP\": {}}", "not QMP: a message out of place" },
@@ -725,10 +718,11 @@ test_malformed_error(void **state)
         const char *bytes;
         const char *message;
     } rows[] = {
-        { "{\"error\": 1, \"id\": 2}", "a: 'error' is not an object" },
-        { "{\"error\": {}, \"id\": 3}", "a: 'class' is missing" },
-        { "{\"error\": {\"class\": 1, \"desc\": \"\"}, \"id\": 4}", "a: 'class' is not a string" },
-        { "{\"error\": {\"class\": \"X\"}, \"id\": 5}", "a: 'desc' is missing" },
+        { "{\"error\": 1, \"id\": $ID}", "a: 'error' is not an object" },
+        { "{\"error\": {}, \"id\": $ID}", "a: 'class' is missing" },
+        { "{\"error\": {\"class\": 1, \"desc\": \"\"}, \"id\": $ID}",
+          "a: 'class' is not a string" },
+        { "{\"error\": {\"class\": \"X\"}, \"id\": $ID}", "a: 'desc' is missing" },
     };
     Fixture *fixture = *state;
     for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
@@ -737,6 +731,30 @@ test_malformed_error(void **state)
         execute(fixture, "a", &await);
         assert_error(fixture, &await, QMP_ERROR, QMP_ERROR_REPLY, rows[i].message);
     }
+    assert_true(qmp_client_is_open(fixture->client));
+}
+
+/* QEMU gives the reply to the client before, or to a command that it could not read. */
+static void
+test_foreign_replies(void **state)
+{
+    static const char bytes[] =
+        "{\"return\": 1}{\"return\": 2, \"id\": 99}{\"return\": 3, \"id\": -1}"
+        "{\"return\": 4, \"id\": \"$ID\"}{\"return\": 5, \"id\": {\"a\": $ID}}"
+        "{\"error\": {\"class\": \"GenericError\", \"desc\": \"JSON parse error\"}}"
+        "{\"error\": 7, \"id\": 98}{\"return\": 6, \"id\": $ID}{\"return\": 7, \"id\": $ID}";
+    Fixture *fixture = *state;
+    g_auto(Await) await = { NULL };
+
+    fake_qmp_server_set_greeting(fixture->server,
+                                 "{\"return\": {}, \"id\": 1}{\"QMP\": {\"version\": {\"qemu\": "
+                                 "{\"micro\": 0, \"minor\": 2, "
+                                 "\"major\": 8}, \"package\": \"\"}}}{\"return\": {}, \"id\": 1}");
+    connect_fixture(fixture);
+    fake_qmp_server_expect_raw(fixture->server, "a", NULL, bytes);
+    execute(fixture, "a", &await);
+    assert_outcome(fixture, &await, "6");
+    await_quiet();
     assert_true(qmp_client_is_open(fixture->client));
 }
 
@@ -883,6 +901,7 @@ main(void)
         CONNECTED(test_unref_disconnects),
         ALONE(test_garbage_closes),
         CONNECTED(test_malformed_error),
+        ALONE(test_foreign_replies),
         CONNECTED(test_endless_message),
         CONNECTED(test_close_in_handler),
         CONNECTED(test_unref_in_callback),

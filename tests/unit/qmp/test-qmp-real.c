@@ -495,6 +495,41 @@ test_second_client(void **state)
     assert_true(g_error_matches(error, QMP_ERROR, QMP_ERROR_TIMED_OUT));
 }
 
+/* QEMU hands replies on from one client to the next; none is taken for one of ours. */
+static void
+test_hasty_clients(void **state)
+{
+    Fixture *fixture = *state;
+    g_signal_handlers_disconnect_by_data(fixture->client, fixture);
+    for (guint i = 0; i < 100; i++) {
+        static Await ignored[3];
+        g_auto(Await) connected = { NULL };
+        g_auto(Await) await = { NULL };
+        g_autoptr(GError) error = NULL;
+
+        /* A command that takes QEMU some ms, so that it is at work when we leave. */
+        for (guint j = 0; j < G_N_ELEMENTS(ignored); j++)
+            qmp_client_execute_async(fixture->client, "query-qmp-schema", NULL, 0, NULL,
+                                     await_callback, &ignored[j]);
+        await_ms(i % 5);
+        qmp_client_close(fixture->client);
+        for (guint j = 0; j < G_N_ELEMENTS(ignored); j++) {
+            await_result(&ignored[j]);
+            await_clear(&ignored[j]);
+        }
+        g_clear_object(&fixture->client);
+
+        qmp_client_connect_async(fixture->path, PATIENCE_MS, NULL, await_callback, &connected);
+        fixture->client = qmp_client_connect_finish(await_result(&connected), &error);
+        no_error(error);
+        qmp_machine_query_uuid_async(fixture->client, NULL, await_callback, &await);
+        g_autofree char *uuid =
+            qmp_machine_query_uuid_finish(fixture->client, await_result(&await), &error);
+        no_error(error);
+        assert_string_equal(uuid, "00000000-0000-0000-0000-000000000000");
+    }
+}
+
 static void
 test_unknown_command(void **state)
 {
@@ -601,6 +636,7 @@ main(void)
         FULL(test_balloon),
         FULL(test_events_and_end),
         BARE(test_second_client),
+        BARE(test_hasty_clients),
         BARE(test_unknown_command),
         BARE(test_bare_machine),
         cmocka_unit_test_teardown(test_mirror, teardown_if_left),
