@@ -97,7 +97,7 @@ enum { SIGNAL_CHANGED, SIGNAL_REPORT, N_SIGNALS };
 static guint signals[N_SIGNALS];
 
 static void wake(Resize *resize);
-static void derive(Resize *resize);
+static gboolean derive(Resize *resize);
 
 static const char *const phase_names[] = {
     [RESIZE_UNKNOWN] = "unknown", [RESIZE_SETTLED] = "settled", [RESIZE_MOVING] = "moving",
@@ -164,10 +164,10 @@ on_observed(GObject *source, GAsyncResult *result, gpointer data)
     g_autoptr(GuestMemory) memory = guest_observe_finish(MEMPLUG_GUEST(source), result, &error);
     gboolean changed;
 
-    resize->busy = FALSE;
     if (g_cancellable_is_cancelled(resize->cancellable))
         return;
     if (!memory) {
+        resize->busy = FALSE;
         enter(resize, resize->phase, error->message);
         wake_in(resize, RETRY_OBSERVE_MS * 1000);
         return;
@@ -175,9 +175,11 @@ on_observed(GObject *source, GAsyncResult *result, gpointer data)
     changed = !guest_memory_equal(resize->memory, memory);
     g_clear_pointer(&resize->memory, guest_memory_free);
     resize->memory = g_steal_pointer(&memory);
+    /* Busy to the end: who hears of it may set a target, and that must not
+     * observe at once, beside the step that is derived here. */
     if (changed)
         g_signal_emit(resize, signals[SIGNAL_CHANGED], 0);
-    derive(resize);
+    resize->busy = derive(resize);
     if (resize->again)
         wake(resize);
 }
@@ -266,7 +268,6 @@ on_acted(GObject *source, GAsyncResult *result, gpointer data)
     g_autoptr(GError) error = NULL;
     gboolean ok = guest_act_finish(MEMPLUG_GUEST(source), result, &error);
 
-    resize->busy = FALSE;
     if (g_cancellable_is_cancelled(resize->cancellable))
         return;
     if (ok && resize->open.active) {
@@ -275,6 +276,7 @@ on_acted(GObject *source, GAsyncResult *result, gpointer data)
         record_trouble(resize, follow_subject(&resize->open.step), error->message);
         close_step(resize, RESIZE_REPORT_FAILED, error->message);
     }
+    resize->busy = FALSE;
     wake(resize);
 }
 
@@ -307,7 +309,6 @@ act(Resize *resize, const MemoryStep *step, gboolean by_hand)
     open->step.device = open->device;
     open->ordered_us = g_get_monotonic_time();
     resize->order_issued |= by_hand;
-    resize->busy = TRUE;
     guest_act_async(resize->guest, &open->step, resize->cancellable, on_acted,
                     g_object_ref(resize));
 }
@@ -385,7 +386,8 @@ ask_recipe(Resize *resize, gint64 now)
                             (const RecipeBound *)bounds->data, bounds->len);
 }
 
-static void
+/* Returns: whether a step was ordered, whose end on_acted() will see. */
+static gboolean
 derive(Resize *resize)
 {
     gint64 now = g_get_monotonic_time();
@@ -394,14 +396,14 @@ derive(Resize *resize)
     if (!resize->has_target || resize->dry_run) {
         enter(resize, RESIZE_SETTLED, "");
         wake_in(resize, resize->tuning.refresh_us);
-        return;
+        return FALSE;
     }
 
     recipe = ask_recipe(resize, now);
     /* Each turn puts one more device into the book, so the turns end. */
     while (recipe.verdict == RECIPE_WAIT) {
         if (wait_for(resize, recipe.waiting_for, now))
-            return;
+            return FALSE;
         recipe = ask_recipe(resize, now);
     }
     wait_end(resize);
@@ -409,12 +411,15 @@ derive(Resize *resize)
     if (resize->order && !resize->order_issued) {
         enter(resize, RESIZE_MOVING, "");
         act(resize, &resize->order_step, TRUE);
-    } else if (recipe.verdict == RECIPE_STEP) {
+        return TRUE;
+    }
+    if (recipe.verdict == RECIPE_STEP) {
         enter(resize, RESIZE_MOVING, "");
         act(resize, &recipe.step, FALSE);
-    } else {
-        rest(resize, &recipe, now);
+        return TRUE;
     }
+    rest(resize, &recipe, now);
+    return FALSE;
 }
 
 /*

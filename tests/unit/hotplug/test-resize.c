@@ -116,6 +116,26 @@ test_orders_nothing_before_it_has_a_target(void **state)
 }
 
 static void
+on_first_observation(Resize *resize, gpointer data)
+{
+    if (resize_get_target(resize) == 0)
+        resize_set_target(resize, 1024 * MIB, MECHANISM_AUTO, FALSE);
+}
+
+/* As a daemon does that adopts a guest with what it was asked for before a restart. */
+static void
+test_target_set_while_it_is_told_of_the_guest(void **state)
+{
+    Bed bed;
+
+    bed_start(&bed, fake_guest_new("web", 256 * MIB, 2048 * MIB, 8, TRUE), &impatient);
+    g_signal_connect(bed.resize, "changed", G_CALLBACK(on_first_observation), NULL);
+    bring_to(&bed, 1024 * MIB, RESIZE_SETTLED, 1024 * MIB);
+    assert_int_equal(bed.reports[RESIZE_REPORT_FAILED], 0);
+    bed_end(&bed);
+}
+
+static void
 test_dry_run_orders_nothing(void **state)
 {
     Bed bed = { .guest = fake_guest_new("web", 256 * MIB, 2048 * MIB, 8, TRUE) };
@@ -363,6 +383,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_follows_to_the_byte),
         cmocka_unit_test(test_orders_nothing_before_it_has_a_target),
+        cmocka_unit_test(test_target_set_while_it_is_told_of_the_guest),
         cmocka_unit_test(test_dry_run_orders_nothing),
         cmocka_unit_test(test_waits_while_the_guest_moves),
         cmocka_unit_test(test_refused_unplug_is_covered_by_the_balloon),
