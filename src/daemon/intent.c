@@ -167,14 +167,20 @@ flush_soon(IntentStore *store)
 }
 
 void
+intent_store_flush(IntentStore *store)
+{
+    if (store->flush_source == 0)
+        return;
+    g_clear_handle_id(&store->flush_source, g_source_remove);
+    flush(store);
+}
+
+void
 intent_store_free(IntentStore *store)
 {
     if (!store)
         return;
-    if (store->flush_source) {
-        g_source_remove(store->flush_source);
-        flush(store);
-    }
+    intent_store_flush(store);
     if (store->lock_fd >= 0)
         close(store->lock_fd);
     g_hash_table_unref(store->entries);

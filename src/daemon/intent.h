@@ -55,6 +55,9 @@ gboolean intent_store_get(IntentStore *store, const char *instance, Intent *inte
 /* Keeps @intent; it is on disk before the main loop does anything else. */
 void intent_store_put(IntentStore *store, const char *instance, const Intent *intent);
 
+/* Writes now what is not yet written: before somebody is told that it is kept. */
+void intent_store_flush(IntentStore *store);
+
 /*
  * @instance was let go. Its intent is kept for INTENT_KEEP_US all the same: a
  * lost connection looks like the end of a guest, and it may come back.

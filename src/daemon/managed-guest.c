@@ -5,7 +5,7 @@
  * The intent (requested, held) is the only thing that is decided here and kept;
  * it changes in one function, intend(), which also keeps it on disk, tells the
  * Resize and announces it. It is changed by the policy through the cycle, and by
- * an administrator:
+ * an administrator, who is answered only once it is on disk:
  *
  *      state       the policy moves it   Resize has a target   left by
  *      managed     yes                   requested             setmem, manage off
@@ -393,6 +393,7 @@ managed_guest_set_memory(ManagedGuest *managed, guint64 size, GError **error)
         !limits_in_force_admit(&managed->status.force, guest_get_name(managed->guest), size, error))
         return 0;
     intend(managed, size, TRUE, event_new_decision(), g_get_monotonic_time());
+    intent_store_flush(managed->intents);
     tell(managed, EVENT_HELD, G_LOG_LEVEL_INFO, "an administrator asked: %s → %s", from, to);
     return managed->status.decision;
 }
@@ -423,6 +424,7 @@ managed_guest_set_managed(ManagedGuest *managed, gboolean on, GError **error)
         return FALSE;
     intend(managed, managed->status.requested, FALSE, managed->status.decision,
            g_get_monotonic_time());
+    intent_store_flush(managed->intents);
     tell(managed, EVENT_MANAGED, G_LOG_LEVEL_INFO, "%s",
          on ? "given to the policy" : "no longer managed");
     return TRUE;
@@ -439,6 +441,7 @@ on_ordered(GObject *source, GAsyncResult *result, gpointer data)
     /* A refused order has moved the target back. */
     intend(managed, resize_get_target(managed->resize), TRUE, managed->status.decision,
            g_get_monotonic_time());
+    intent_store_flush(managed->intents);
     if (ok)
         g_task_return_boolean(task, TRUE);
     else
