@@ -17,6 +17,10 @@
  * Which of the two holds follows from what guests have, never from what they
  * want: so wanting more cannot tip a guest into getting less.
  *
+ * In between, where more is wanted than the budget holds, guests that are merely
+ * damped give way: see give_way(). A guest's own raw target has no part in what
+ * is missing while it is damped, and what it gives falls as it rises.
+ *
  * Both share by water level (policies/water-level.h), whose promises carry over
  * to the targets. In the second case the tiers are one long scale: the end of one
  * is the beginning of the next, and its proof holds along all of it.
@@ -51,7 +55,8 @@ typedef struct {
     const GuestView *view;
     const LimitGuest *guest;
     gint64 now;
-    guint64 stay; /* what leaving it as it is means: requested, within floor and ceiling */
+    guint64 stay;    /* what leaving it as it is means: requested, within floor and ceiling */
+    gboolean needed; /* others need what it does not: no cool-down, no dead band downwards */
 } LimitCase;
 
 static guint64
@@ -72,24 +77,39 @@ reach_down(const LimitGuest *guest, guint64 bytes)
 {
     guint64 grain = MAX(guest->grain, 1), rest;
 
+    if (guest->coarse > 0 && bytes >= guest->knee)
+        return bytes - (bytes - guest->knee) % guest->coarse;
     if (bytes >= guest->grain_base)
         return bytes - (bytes - guest->grain_base) % grain;
     rest = (guest->grain_base - bytes) % grain;
     return rest == 0 ? bytes : minus(bytes, grain - rest);
 }
 
+/* Returns: the smallest size not below @bytes that is @base ± k * @grain. */
+static guint64
+grid_up(guint64 base, guint64 grain, guint64 bytes)
+{
+    guint64 rest;
+
+    if (bytes <= base)
+        return bytes + (base - bytes) % grain;
+    rest = (bytes - base) % grain;
+    if (rest == 0)
+        return bytes;
+    return bytes <= G_MAXUINT64 - (grain - rest) ? bytes + (grain - rest) : G_MAXUINT64;
+}
+
 /* Returns: the smallest reachable size not below @bytes; G_MAXUINT64 if there is none. */
 static guint64
 reach_up(const LimitGuest *guest, guint64 bytes)
 {
-    guint64 grain = MAX(guest->grain, 1), rest;
+    guint64 grain = MAX(guest->grain, 1);
 
-    if (bytes <= guest->grain_base)
-        return bytes + (guest->grain_base - bytes) % grain;
-    rest = (bytes - guest->grain_base) % grain;
-    if (rest == 0)
-        return bytes;
-    return bytes <= G_MAXUINT64 - (grain - rest) ? bytes + (grain - rest) : G_MAXUINT64;
+    if (guest->coarse == 0)
+        return grid_up(guest->grain_base, grain, bytes);
+    if (bytes > guest->knee)
+        return grid_up(guest->knee, guest->coarse, bytes);
+    return MIN(grid_up(guest->grain_base, grain, bytes), guest->knee);
 }
 
 static guint64
@@ -117,8 +137,8 @@ limit_pressed(const LimitCase *c, guint64 target)
 static guint64
 limit_cool_down(const LimitCase *c, guint64 target)
 {
-    gboolean cooling =
-        c->guest->grown_us != 0 && c->now - c->guest->grown_us < c->tuning->cool_down_us;
+    gboolean cooling = !c->needed && c->guest->grown_us != 0 &&
+                       c->now - c->guest->grown_us < c->tuning->cool_down_us;
 
     return cooling ? MAX(target, c->stay) : target;
 }
@@ -135,7 +155,7 @@ limit_dead_band(const LimitCase *c, guint64 target)
     gboolean tight = c->view->pressed || minus(c->stay, c->view->used) <= band;
 
     if (target < c->stay)
-        return c->stay - target < band ? c->stay : target;
+        return c->stay - target < band && !c->needed ? c->stay : target;
     return target - c->stay < band && !tight ? c->stay : target;
 }
 
@@ -242,6 +262,36 @@ base_of(const GuestView *view)
     return MAX(view->actual, view->floor);
 }
 
+/*
+ * More is wanted than the budget holds: guests that are only damped give way, each
+ * in proportion to what cool-down and dead band leave it beyond its raw target,
+ * but together no more than is missing. Only of what they have: growth that is
+ * still to come is shared anyway.
+ */
+static void
+give_way(LimitCase *cases, gsize n_guests, const guint64 *raw, Wide missing, LimitedTarget *limited)
+{
+    g_autofree LimitedTarget *least = g_new(LimitedTarget, n_guests);
+    Wide spare = 0;
+
+    for (gsize i = 0; i < n_guests; i++) {
+        cases[i].needed = TRUE;
+        least[i] = damp(&cases[i], raw[i]);
+        if (limited[i].target > base_of(cases[i].view) || least[i].target > limited[i].target)
+            least[i] = limited[i];
+        spare += limited[i].target - least[i].target;
+    }
+    missing = MIN(missing, spare);
+    for (gsize i = 0; i < n_guests && spare > 0; i++) {
+        Wide given = (limited[i].target - least[i].target) * missing / spare;
+
+        limited[i].target =
+            MAX(least[i].target, reach_down(cases[i].guest, limited[i].target - (guint64)given));
+        if (limited[i].target == least[i].target)
+            limited[i].limits = least[i].limits;
+    }
+}
+
 /* The bases fit: each guest keeps its base, and those that want more share the rest. */
 static void
 share_growth(const GuestView *views, gsize n_guests, const LimitedTarget *wanted,
@@ -323,6 +373,8 @@ limits_apply(const LimitTuning *tuning, const HostView *host, const GuestView *v
         wanted += limited[i].target;
     }
 
+    if (bases <= host->budget && wanted > host->budget)
+        give_way(cases, n_guests, raw, wanted - host->budget, limited);
     if (bases <= host->budget)
         share_growth(views, n_guests, limited, vessels);
     else
@@ -330,6 +382,9 @@ limits_apply(const LimitTuning *tuning, const HostView *host, const GuestView *v
     water_level_fill(vessels, n_guests, host->budget);
 
     /* If all that is wanted fits, whoever does not get it only waits for its donors. */
+    wanted = 0;
+    for (gsize i = 0; i < n_guests; i++)
+        wanted += limited[i].target;
     cause = wanted <= host->budget ? LIMIT_DONORS : LIMIT_BUDGET;
     for (gsize i = 0; i < n_guests; i++)
         settle(&cases[i], vessels[i].amount, cause, &limited[i]);

@@ -9,7 +9,9 @@
  *   1. floor and ceiling: an administrator's word;
  *   2. the budget: the host has no more;
  *   3. donors before acceptors: what a donor still holds is not there yet;
- *   4. the rest, which only damps.
+ *   4. the rest, which only damps. Where the budget cannot hold all that is wanted,
+ *      cool-down and dead band give way: they spare a guest some to and fro, and
+ *      that is not worth another's need.
  */
 #pragma once
 
@@ -43,6 +45,8 @@ extern const LimitTuning limit_tuning_default;
 typedef struct {
     guint64 grain;      /* bytes: the smallest step its devices can take */
     guint64 grain_base; /* the reachable sizes are grain_base ± k * grain */
+    guint64 knee;       /* beyond this size they are knee + k * coarse instead, ... */
+    guint64 coarse;     /* ... unless this is 0: a balloon is fine where DIMMs are not */
     gint64 grown_us;    /* when it last was asked to grow; 0: never */
 } LimitGuest;
 

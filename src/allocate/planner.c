@@ -47,6 +47,8 @@ to_limit_guest(const PlanGuest *guest)
     return (LimitGuest){
         .grain = guest->grain,
         .grain_base = guest->grain_base,
+        .knee = guest->knee,
+        .coarse = guest->coarse,
         .grown_us = guest->grown_us,
     };
 }

@@ -39,6 +39,8 @@ typedef struct {
     double weight;
     guint64 grain;
     guint64 grain_base;
+    guint64 knee; /* as in LimitGuest */
+    guint64 coarse;
     gint64 grown_us;
     PlanPin pin; /* in and out: see planner_predict() */
 

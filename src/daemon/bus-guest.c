@@ -156,7 +156,8 @@ bus_guest_object_get_property(GObject *object, guint id, GValue *value, GParamSp
     else if (g_str_equal(spec->name, "forecast"))
         g_value_set_string(value, forecast->reason ? forecast->reason : "");
     else if (g_str_equal(spec->name, "pinned"))
-        g_value_set_string(value, plan_pin_describe(status->pin));
+        g_value_set_string(value,
+                           status->pin == PLAN_PIN_NONE ? "" : plan_pin_describe(status->pin));
     else if (g_str_equal(spec->name, "stats"))
         g_value_take_variant(
             value, g_variant_ref_sink(stats_variant(managed_guest_get_monitor(bus->managed),

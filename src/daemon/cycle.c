@@ -96,7 +96,7 @@ apply(Cycle *cycle, gint64 now)
         const PlanGuest *plan = &g_array_index(cycle->plan, PlanGuest, i);
 
         managed_guest_apply(cycle->guests->pdata[i], plan, now);
-        cycle->waiting |= (plan->limits & LIMIT_DONORS) != 0;
+        cycle->waiting |= (plan->limits & (LIMIT_DONORS | LIMIT_BUDGET)) != 0;
     }
     g_ptr_array_set_size(cycle->guests, 0);
 }

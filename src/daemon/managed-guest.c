@@ -310,6 +310,8 @@ managed_guest_collect(ManagedGuest *managed, PlanGuest *plan, gint64 now)
         .weight = status->force.limits.weight,
         .grain = status->force.range.grain,
         .grain_base = status->force.range.base,
+        .knee = status->force.range.knee,
+        .coarse = status->force.range.coarse,
         .grown_us = managed->grown_us,
         .pin = pin_of(managed, now),
     };

@@ -49,7 +49,7 @@ dimm_ladder_size(const DimmLadder *ladder, guint64 need)
         return 0;
     size = MIN(need, ladder_rung(headroom, ladder->free_slots));
     size = MIN(whole_dimms_up(size), headroom);
-    if (ladder->surplus)
+    if (ladder->surplus && ladder->free_slots <= ladder->slots / 2)
         size = MAX(size, MIN(geometric_step(ladder, headroom), headroom));
     return size;
 }

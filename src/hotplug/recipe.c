@@ -272,6 +272,7 @@ dimm_size(const Question *question, guint64 need)
         .actual = guest_memory_actual(question->memory),
         .headroom = MIN(dimm_headroom(question->memory), bound_of(question, RECIPE_NEW_DIMM).most),
         .free_slots = guest_memory_free_slots(question->memory),
+        .slots = question->memory->slots,
         .surplus = question->means.balloon,
     };
 
@@ -471,6 +472,8 @@ recipe_range(const GuestMemory *memory, Mechanism mechanism)
         if (guest_memory_free_slots(memory) > 0)
             range.highest += round_down(dimm_headroom(memory), MEMORY_DIMM_GRAIN);
         range.grain = means.balloon ? BALLOON_POLICY_GRAIN : MEMORY_DIMM_GRAIN;
+        range.knee = means.balloon ? capacity : 0;
+        range.coarse = means.balloon ? MEMORY_DIMM_GRAIN : 0;
     } else if (means.balloon) {
         range.grain = BALLOON_POLICY_GRAIN;
     }

@@ -69,8 +69,11 @@ Recipe recipe_next_step(const GuestMemory *memory, guint64 target, Mechanism mec
 typedef struct {
     guint64 lowest;
     guint64 highest;
-    guint64 grain; /* reachable are base ± k * grain, within lowest and highest */
+    guint64 grain; /* reachable are base ± k * grain, within lowest and highest, ... */
     guint64 base;
+    guint64 knee;   /* ... but a policy had better go beyond this size by coarse steps, ... */
+    guint64 coarse; /* ... unless this is 0: a DIMM is plugged whole, and what the
+                     * balloon takes of it again the guest has had in between */
 } RecipeRange;
 
 RecipeRange recipe_range(const GuestMemory *memory, Mechanism mechanism);

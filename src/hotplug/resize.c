@@ -194,7 +194,8 @@ wake(Resize *resize)
         return;
     }
     g_clear_handle_id(&resize->timer, g_source_remove);
-    if (guest_get_state(resize->guest) != GUEST_STATE_RUNNING) {
+    /* A guest that never ran is looked at all the same, once. */
+    if (resize->memory && guest_get_state(resize->guest) != GUEST_STATE_RUNNING) {
         enter(resize, RESIZE_FROZEN, guest_state_name(guest_get_state(resize->guest)));
         return;
     }
@@ -393,6 +394,10 @@ derive(Resize *resize)
     gint64 now = g_get_monotonic_time();
     Recipe recipe;
 
+    if (guest_get_state(resize->guest) != GUEST_STATE_RUNNING) {
+        enter(resize, RESIZE_FROZEN, guest_state_name(guest_get_state(resize->guest)));
+        return;
+    }
     if (!resize->has_target || resize->dry_run) {
         enter(resize, RESIZE_SETTLED, "");
         wake_in(resize, resize->tuning.refresh_us);

@@ -23,7 +23,8 @@ typedef enum {
                      * target, a change seen in the guest, or when a device is due for
                      * another try. */
     RESIZE_FROZEN,  /* entered when the guest pauses, migrates or stops answering; left
-                     * when it runs. Nothing is ordered in it; the target is kept. */
+                     * when it runs. Nothing is ordered in it, nor looked at but once; the target
+                     * is kept. */
 } ResizePhase;
 
 /* Returns: "unknown", "settled", "moving", "short" or "frozen". */

@@ -348,6 +348,63 @@ test_cut_growth_is_rounded_down(void **state)
 }
 
 /* Every kind of damping gives way to the budget; pressed guests last. */
+/* 1024 each and the budget is lent out: who only cools down gives way to who needs,
+ * by a step and no more; who needs waits until it has. */
+static void
+test_cool_down_gives_way_to_need(void **state)
+{
+    Fixture f = new_fixture();
+
+    add(&f, 500); /* has just grown, and its load has gone */
+    f.guests[0].grown_us = NOW;
+    add(&f, 1500);
+    f.host.budget = 2 * 1024 * MIB;
+    apply(&f);
+    assert_limited(&f, 0, 896, LIMIT_STEP);
+    assert_limited(&f, 1, 1024, LIMIT_BUDGET);
+
+    f.views[0].actual = f.views[0].requested = 896 * MIB;
+    apply(&f);
+    assert_limited(&f, 0, 768, LIMIT_STEP);
+    assert_limited(&f, 1, 1152, LIMIT_BUDGET);
+
+    /* With room for all it is left to cool down. */
+    f.host.budget = 64 * 1024 * MIB;
+    apply(&f);
+    assert_limited(&f, 0, 896, LIMIT_COOL_DOWN);
+    assert_limited(&f, 1, 1500, 0);
+}
+
+/* What is missing is not more than the dead band holds: that much is given. */
+static void
+test_gives_way_by_what_is_missing(void **state)
+{
+    Fixture f = new_fixture();
+
+    add(&f, 1000);
+    add(&f, 1064);
+    f.host.budget = (2 * 1024 + 30) * MIB;
+    apply(&f);
+    assert_limited(&f, 0, 1014, LIMIT_DEAD_BAND);
+    assert_limited(&f, 1, 1054, LIMIT_DONORS);
+}
+
+/* Fine steps up to the knee, coarse ones beyond. */
+static void
+test_knee(void **state)
+{
+    Fixture f = new_fixture();
+
+    add(&f, 1100);
+    f.guests[0].knee = 1152 * MIB;
+    f.guests[0].coarse = 128 * MIB;
+    assert_becomes(&f, 1100, 0);
+    f.raw[0] = 1153 * MIB;
+    assert_becomes(&f, 1280, LIMIT_GRAIN);
+    f.host.budget = 1279 * MIB;
+    assert_becomes(&f, 1152, LIMIT_GRAIN | LIMIT_BUDGET);
+}
+
 static void
 test_budget_beats_damping(void **state)
 {
@@ -451,6 +508,9 @@ main(void)
         cmocka_unit_test(test_growth_waits_for_donors),
         cmocka_unit_test(test_floor_does_not_wait_for_donors),
         cmocka_unit_test(test_cut_growth_is_rounded_down),
+        cmocka_unit_test(test_cool_down_gives_way_to_need),
+        cmocka_unit_test(test_gives_way_by_what_is_missing),
+        cmocka_unit_test(test_knee),
         cmocka_unit_test(test_budget_beats_damping),
         cmocka_unit_test(test_budget_beats_the_policy),
         cmocka_unit_test(test_no_guests),

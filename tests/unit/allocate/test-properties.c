@@ -9,7 +9,7 @@
  * is the time, so that each run sees other worlds. MEMPLUG_TEST_WORLDS says how many
  * (a run under valgrind does with fewer).
  */
-#include "world.h"
+#include "tests/unit/allocate/world.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -268,11 +268,13 @@ targets_are_reachable(World *world, const Policy *policy)
         const GuestView *view = &world->views[i];
         const LimitGuest *guest = &world->guests[i];
         guint64 target = targets.limited[i].target;
-        guint64 apart =
-            target > guest->grain_base ? target - guest->grain_base : guest->grain_base - target;
+        gboolean coarse = guest->coarse > 0 && target >= guest->knee;
+        guint64 base = coarse ? guest->knee : guest->grain_base;
+        guint64 grain = coarse ? guest->coarse : guest->grain;
+        guint64 apart = target > base ? target - base : base - target;
 
         check(world, &targets,
-              apart % guest->grain == 0 || target == view->actual || target == view->requested ||
+              apart % grain == 0 || target == view->actual || target == view->requested ||
                   target == view->floor);
     }
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "world.h"
+#include "tests/unit/allocate/world.h"
 
 #include <string.h>
 
@@ -83,6 +83,8 @@ make_guest(World *world, GuestView *view, LimitGuest *guest)
     *guest = (LimitGuest){
         .grain = random_grain(world),
         .grain_base = world_random(world, world->scale / 2 + 1),
+        .knee = world_random_size(world),
+        .coarse = one_in(world, 2) ? 0 : random_grain(world) * (1 + world_random(world, 4)),
         .grown_us = one_in(world, 2) ? 0 : (gint64)world_random(world, (guint64)world->now),
     };
 }
