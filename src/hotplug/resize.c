@@ -396,7 +396,7 @@ derive(Resize *resize)
 
     if (guest_get_state(resize->guest) != GUEST_STATE_RUNNING) {
         enter(resize, RESIZE_FROZEN, guest_state_name(guest_get_state(resize->guest)));
-        return;
+        return FALSE;
     }
     if (!resize->has_target || resize->dry_run) {
         enter(resize, RESIZE_SETTLED, "");
