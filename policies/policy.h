@@ -32,6 +32,7 @@ typedef struct {
     guint64 actual;    /* it has now */
     guint64 requested; /* it was last asked to have */
     guint64 used;      /* it cannot give up without hurt */
+    guint64 need;      /* of the demand, what its use calls for right now */
     guint64 demand;    /* the predictor says it needs */
     double weight;     /* its share under scarcity; more than 0 */
     gboolean pressed;  /* it swaps in or stalls */

@@ -35,6 +35,7 @@ to_view(const PlanGuest *guest)
         .actual = guest->actual,
         .requested = guest->requested,
         .used = guest->forecast.used,
+        .need = guest->forecast.need,
         .demand = guest->forecast.demand,
         .weight = guest->weight,
         .pressed = guest->forecast.pressed,

@@ -286,6 +286,7 @@ headroom_forecast(PredictorState *state, const SampleRing *ring, guint64 actual,
         forecast.reason = "a recent peak";
 
     forecast.used = to_bytes(used);
+    forecast.need = MAX(to_bytes(need + MAX(0, overhead)), forecast.used);
     forecast.demand = MAX(to_bytes(peak + MAX(0, overhead)), forecast.used);
     return forecast;
 }

@@ -19,6 +19,8 @@
 
 typedef struct {
     guint64 demand;     /* bytes of actual that the guest should have; 0 without samples */
+    guint64 need;       /* of the demand, what its use calls for right now, headroom included;
+                         * the rest remembers the past or looks ahead */
     guint64 used;       /* bytes in use as of the latest sample; never above @demand */
     double slope;       /* bytes a second, as far as a trend was seen; may be negative */
     gboolean valid;     /* FALSE: there is nothing to go by; leave the guest as it is */

@@ -72,6 +72,7 @@ make_guest(World *world, GuestView *view, LimitGuest *guest)
         .actual = world_random_size(world),
         .requested = world_random_size(world),
         .used = world_random_size(world),
+        .need = world_random_size(world),
         .demand = world_random_size(world),
         .weight = random_weight(world),
         .pressed = one_in(world, 5),
