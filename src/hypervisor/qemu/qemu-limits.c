@@ -85,6 +85,39 @@ read_bounded(const char *path, GError **error)
     return g_bytes_new_take(g_steal_pointer(&text), (gsize)size);
 }
 
+/* Whether keys come before any group: five keys need no heading. */
+static gboolean
+has_no_heading(const char *text, gsize size)
+{
+    g_auto(GStrv) lines = NULL;
+    g_autofree char *copy = g_strndup(text, size);
+
+    lines = g_strsplit(copy, "\n", -1);
+    for (guint i = 0; lines[i]; i++) {
+        const char *line = g_strchug(lines[i]);
+
+        if (*line != '\0' && *line != '#')
+            return *line != '[';
+    }
+    return FALSE;
+}
+
+static gboolean
+parse(GKeyFile *file, GBytes *bytes, GError **error)
+{
+    gsize size;
+    const char *text = g_bytes_get_data(bytes, &size);
+    g_autofree char *headed = NULL;
+
+    if (size == 0)
+        return TRUE;
+    if (has_no_heading(text, size)) {
+        headed = g_strdup_printf("[" GROUP "]\n%.*s", (int)size, text);
+        return g_key_file_load_from_data(file, headed, (gsize)-1, G_KEY_FILE_KEEP_COMMENTS, error);
+    }
+    return g_key_file_load_from_bytes(file, bytes, G_KEY_FILE_KEEP_COMMENTS, error);
+}
+
 /* Returns: (transfer full): the file's keys, none if it does not exist or is empty. */
 static GKeyFile *
 load(const char *path, GError **error)
@@ -95,8 +128,7 @@ load(const char *path, GError **error)
 
     if (g_error_matches(local, G_IO_ERROR, G_IO_ERROR_NOT_FOUND))
         return g_steal_pointer(&file);
-    if (!bytes || (g_bytes_get_size(bytes) > 0 &&
-                   !g_key_file_load_from_bytes(file, bytes, G_KEY_FILE_KEEP_COMMENTS, &local))) {
+    if (!bytes || !parse(file, bytes, &local)) {
         g_propagate_prefixed_error(error, g_steal_pointer(&local), "%s: ", path);
         return NULL;
     }

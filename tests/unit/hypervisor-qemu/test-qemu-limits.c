@@ -89,6 +89,11 @@ test_read_and_change(void **state)
     assert_int_equal(limits->set, GUEST_LIMIT_MECHANISM);
     assert_int_equal(limits->mechanism, MECHANISM_BALLOON);
 
+    write_file(fixture, "# without a heading\n\nfloor=192M\n");
+    limits = qemu_limits_refresh(fixture->limits);
+    assert_int_equal(limits->set, GUEST_LIMIT_FLOOR);
+    assert_true(limits->floor == 192 * MIB);
+
     g_unlink(fixture->path);
     assert_int_equal(qemu_limits_refresh(fixture->limits)->set, 0);
 }
@@ -105,7 +110,7 @@ test_bad_files(void **state)
         { "[limits]\nflor=1G\n", "*a.conf: *flor*unknown*" },
         { "[limits]\nfloor=2G\nceiling=1G\n", "*a.conf: *floor*ceiling*" },
         { "[limit]\nfloor=1G\n", "*a.conf: *limit*unknown group*" },
-        { "floor=1G\n", "*a.conf: *" },
+        { "1G\n", "*a.conf: *" },
         { "[limits]\nfloor=1G\n\xff\xfe", "*a.conf: *" },
     };
     Fixture *fixture = *state;
