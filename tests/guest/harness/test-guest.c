@@ -74,8 +74,10 @@ test_guest_start(TestRoom *room, const char *folder, const TestGuestOptions *opt
     TestMachinePaths paths = { .monitor = guest->monitor, .console = guest->console };
     g_autofree char *control_path = NULL, *witness_path = NULL;
     g_autoptr(GSocket) control = listen_at(room, guest->name, ".control", &control_path, error);
+    if (control == NULL)
+        return NULL;
     g_autoptr(GSocket) witness = listen_at(room, guest->name, ".witness", &witness_path, error);
-    if (control == NULL || witness == NULL)
+    if (witness == NULL)
         return NULL;
     paths.control = control_path;
     paths.witness = witness_path;

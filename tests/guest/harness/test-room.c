@@ -116,6 +116,7 @@ GSocket *
 test_room_listen(const char *path, GError **error)
 {
     g_autoptr(GSocketAddress) address = g_unix_socket_address_new(path);
+    g_unlink(path);
     g_autoptr(GSocket) listener =
         g_socket_new(G_SOCKET_FAMILY_UNIX, G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_DEFAULT, error);
     if (listener == NULL || !g_socket_bind(listener, address, FALSE, error) ||

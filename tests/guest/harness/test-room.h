@@ -53,7 +53,7 @@ void test_room_kill(GSubprocess *process);
 
 /*
  * test_room_listen:
- * @path: of a UNIX socket to be
+ * @path: of a UNIX socket to be; takes the place of one of an earlier guest
  *
  * Returns: (transfer full): a listening socket.
  */

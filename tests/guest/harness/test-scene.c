@@ -220,18 +220,23 @@ test_scene_agree(TestScene *scene, TestSceneGuest *guest, guint64 requested, gui
     assert_string_equal(test_scene_text(info, "phase"), phase);
 }
 
+guint
+test_scene_count_ours(TestSceneGuest *guest, const char *path)
+{
+    guint count;
+
+    test_check(witness_count_prefix(test_guest_witness(guest->guest), path, OURS, &count, &error));
+    return count;
+}
+
 void
 test_scene_nothing_left(TestSceneGuest *guest)
 {
-    Witness *witness = test_guest_witness(guest->guest);
     guint64 actual, ballooned;
-    guint objects, devices;
 
-    test_check(witness_count_prefix(witness, "/objects", OURS, &objects, &error));
-    test_check(witness_count_prefix(witness, "/machine/peripheral", OURS, &devices, &error));
-    test_check(witness_actual(witness, &actual, &ballooned, &error));
-    assert_int_equal(objects, 0);
-    assert_int_equal(devices, 0);
-    assert_int_equal(ballooned, 0);
+    test_check(witness_actual(test_guest_witness(guest->guest), &actual, &ballooned, &error));
     assert_int_equal(actual, guest->actual);
+    assert_int_equal(ballooned, 0);
+    assert_int_equal(test_scene_count_ours(guest, TEST_SCENE_DEVICES), 0);
+    test_scene_await(test_scene_count_ours(guest, TEST_SCENE_OBJECTS) == 0, TEST_SCENE_PATIENCE);
 }

@@ -129,5 +129,15 @@ gboolean test_scene_log_has(TestScene *scene, const char *text);
 void test_scene_agree(TestScene *scene, TestSceneGuest *guest, guint64 requested, guint64 actual,
                       const char *phase);
 
-/* Fails the case if a device or a backend of memplug's, or a balloon, is left in the guest. */
+/* Where QEMU keeps memory backends, and devices. */
+#define TEST_SCENE_OBJECTS "/objects"
+#define TEST_SCENE_DEVICES "/machine/peripheral"
+
+/* Returns: how many children of @path bear an id of memplug's. */
+guint test_scene_count_ours(TestSceneGuest *guest, const char *path);
+
+/*
+ * Fails the case if a device of memplug's, or a balloon, is left in the guest, or if a
+ * backend is that does not go: they are removed a moment after their devices.
+ */
 void test_scene_nothing_left(TestSceneGuest *guest);
