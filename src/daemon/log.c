@@ -28,13 +28,24 @@ printable(const char *message, gssize length)
     return text;
 }
 
+/* Returns: (nullable): whose message it is. */
+static const char *
+domain_of(const GLogField *fields, gsize n_fields)
+{
+    for (gsize i = 0; i < n_fields; i++) {
+        if (g_str_equal(fields[i].key, "GLIB_DOMAIN"))
+            return fields[i].value;
+    }
+    return NULL;
+}
+
 static GLogWriterOutput
 write_line(GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer data)
 {
     g_autoptr(GDateTime) now = NULL;
     g_autofree char *time = NULL;
 
-    if (g_log_writer_default_would_drop(level, "memplugd"))
+    if (g_log_writer_default_would_drop(level, domain_of(fields, n_fields)))
         return G_LOG_WRITER_HANDLED;
     if (g_log_writer_is_journald(STDERR_FILENO) &&
         g_log_writer_journald(level, fields, n_fields, data) == G_LOG_WRITER_HANDLED)
