@@ -98,8 +98,11 @@ test_a_second_daemon_on_the_same_guests_is_refused(void **state)
     pid_t child = fork();
     int status;
 
-    if (child == 0)
-        _exit(second_is_refused(*state) ? 0 : 1);
+    if (child == 0) {
+        status = second_is_refused(*state) ? 0 : 1;
+        g_clear_pointer(&store, intent_store_free);
+        _exit(status);
+    }
     waitpid(child, &status, 0);
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 0);
