@@ -159,6 +159,13 @@ limit_dead_band(const LimitCase *c, guint64 target)
     return target - c->stay < band && !tight ? c->stay : target;
 }
 
+/* One step a look: the next is taken once the guest has told how it bears the last. */
+static guint64
+limit_unseen(const LimitCase *c, guint64 target)
+{
+    return c->guest->unseen && !c->needed ? MAX(target, c->stay) : target;
+}
+
 /*
  * The step counts from what the guest has, not from what it was asked for: a
  * guest that does not follow is not asked for ever more. Growth has no step: it
@@ -223,6 +230,7 @@ static const struct {
     { LIMIT_PRESSED, "not shrunk while under pressure", limit_pressed },
     { LIMIT_COOL_DOWN, "not shrunk so soon after it grew", limit_cool_down },
     { LIMIT_DEAD_BAND, "left alone for so small a change", limit_dead_band },
+    { LIMIT_UNSEEN, "not shrunk again before the last shrink is seen", limit_unseen },
     { LIMIT_STEP, "shrunk by no more than one step at a time", limit_step },
     { LIMIT_GRAIN, "rounded to what its devices can reach", limit_grain },
     { LIMIT_BUDGET, "cut to the budget", NULL },

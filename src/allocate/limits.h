@@ -23,10 +23,11 @@ typedef enum {
     LIMIT_PRESSED = 1 << 2,   /* not shrunk: the guest is under pressure */
     LIMIT_COOL_DOWN = 1 << 3, /* not shrunk: too soon after it last grew */
     LIMIT_DEAD_BAND = 1 << 4, /* left as it is: the change is too small to matter */
-    LIMIT_STEP = 1 << 5,      /* shrinks by one step only, or waits until it has done the last */
-    LIMIT_GRAIN = 1 << 6,     /* rounded to what the guest's devices can reach */
-    LIMIT_BUDGET = 1 << 7,    /* cut, since the budget is lent out */
-    LIMIT_DONORS = 1 << 8,    /* growth waits until donors have shrunk */
+    LIMIT_UNSEEN = 1 << 5,    /* not shrunk: what its last shrink did is not seen yet */
+    LIMIT_STEP = 1 << 6,      /* shrinks by one step only, or waits until it has done the last */
+    LIMIT_GRAIN = 1 << 7,     /* rounded to what the guest's devices can reach */
+    LIMIT_BUDGET = 1 << 8,    /* cut, since the budget is lent out */
+    LIMIT_DONORS = 1 << 9,    /* growth waits until donors have shrunk */
 } Limit;
 
 /* How hard the targets are damped. */
@@ -48,6 +49,7 @@ typedef struct {
     guint64 knee;       /* beyond this size they are knee + k * coarse instead, ... */
     guint64 coarse;     /* ... unless this is 0: a balloon is fine where DIMMs are not */
     gint64 grown_us;    /* when it last was asked to grow; 0: never */
+    gboolean unseen;    /* no statistics have come since it was last asked to shrink */
 } LimitGuest;
 
 typedef struct {

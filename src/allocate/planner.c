@@ -45,7 +45,10 @@ to_view(const PlanGuest *guest)
 static LimitGuest
 to_limit_guest(const PlanGuest *guest)
 {
+    const Sample *latest = sample_ring_get(guest->ring, 0);
+
     return (LimitGuest){
+        .unseen = latest && latest->time_us <= guest->shrunk_us,
         .grain = guest->grain,
         .grain_base = guest->grain_base,
         .knee = guest->knee,

@@ -41,8 +41,9 @@ typedef struct {
     guint64 grain_base;
     guint64 knee; /* as in LimitGuest */
     guint64 coarse;
-    gint64 grown_us;
-    PlanPin pin; /* in and out: see planner_predict() */
+    gint64 grown_us;  /* when it last was asked to grow, ... */
+    gint64 shrunk_us; /* ... and to shrink; 0: never */
+    PlanPin pin;      /* in and out: see planner_predict() */
 
     /* out */
     Forecast forecast;

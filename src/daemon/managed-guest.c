@@ -39,7 +39,8 @@ struct _ManagedGuest {
     Resize *resize;
     ResizePhase phase; /* as last told */
     GuestStatus status;
-    gint64 grown_us;
+    gint64 grown_us;  /* when it was last asked to grow, ... */
+    gint64 shrunk_us; /* ... and to shrink */
     guint64 proposed; /* dry run: what was last told to be wanted */
 };
 
@@ -120,6 +121,8 @@ intend(ManagedGuest *managed, guint64 requested, gboolean held, guint64 decision
 
     if (requested > status->requested)
         managed->grown_us = now;
+    else if (requested < status->requested)
+        managed->shrunk_us = now;
     status->requested = requested;
     status->held = held;
     status->decision = decision;
@@ -313,6 +316,7 @@ managed_guest_collect(ManagedGuest *managed, PlanGuest *plan, gint64 now)
         .knee = status->force.range.knee,
         .coarse = status->force.range.coarse,
         .grown_us = managed->grown_us,
+        .shrunk_us = managed->shrunk_us,
         .pin = pin_of(managed, now),
     };
     return TRUE;

@@ -28,7 +28,7 @@
  */
 #include "hotplug/resize.h"
 
-#define POLL_FIRST_MS 4
+#define POLL_FIRST_MS 1
 #define POLL_LAST_MS  100
 
 /* After an observation that failed. */

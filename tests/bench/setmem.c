@@ -82,13 +82,24 @@ static gboolean
 dimm_up(TestGuest *guest, GError **error)
 {
     Witness *witness = test_guest_witness(guest);
-    g_autoptr(JsonObject) event = NULL;
+    gboolean taken = FALSE;
 
     witness_drop_events(witness);
     if (!witness_plug_dimm(witness, "hand", STEP, error))
         return FALSE;
-    event = witness_wait_event(witness, "ACPI_DEVICE_OST", 10 * G_USEC_PER_SEC, error);
-    return event != NULL;
+    /* Until it is this DIMM's: another one's may still be under way. */
+    while (!taken) {
+        g_autoptr(JsonObject) event =
+            witness_wait_event(witness, "ACPI_DEVICE_OST", 10 * G_USEC_PER_SEC, error);
+        JsonObject *info = event ? json_object_get_object_member(event, "info") : NULL;
+
+        if (!info)
+            return FALSE;
+        taken = g_strcmp0(json_object_get_string_member_with_default(info, "device", NULL),
+                          "hand") == 0 &&
+                json_object_get_int_member(info, "status") == 0;
+    }
+    return TRUE;
 }
 
 static gboolean

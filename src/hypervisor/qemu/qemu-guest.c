@@ -41,6 +41,7 @@ struct _QemuGuest {
     const QemuTuning *tuning;
     QemuDimms *dimms;
     GHashTable *paths; /* of devices without an id: qemu_observe_async() */
+    guint departures;  /* devices that went */
 
     gboolean silent;
     gboolean migrating;
@@ -170,6 +171,7 @@ on_event(QmpClient *client, const char *name, JsonObject *data, gint64 time, gpo
     if (event->kind == QMP_MEMORY_EVENT_RESET)
         self->balloon_reached = FALSE; /* QEMU remembers what was asked, the guest begins anew */
     if (event->kind == QMP_MEMORY_EVENT_DEVICE_DELETED || event->kind == QMP_MEMORY_EVENT_RESET) {
+        self->departures++;
         self->sweep_due = TRUE;
         sweep(self);
     }
@@ -204,6 +206,8 @@ annotate(QemuGuest *self, GuestMemory *memory)
         memory->balloon_requested = self->balloon_asked;
 }
 
+static void look(QemuGuest *self, GTask *task);
+
 static void
 on_observed(GObject *source, GAsyncResult *result, gpointer user_data)
 {
@@ -217,9 +221,25 @@ on_observed(GObject *source, GAsyncResult *result, gpointer user_data)
         g_task_return_error(task, error);
         return;
     }
+    /* A DIMM that went between the two looks, at devices and at the balloon, would
+     * seem to be in the balloon. Each turn needs another one to go, so they end. */
+    if (GPOINTER_TO_UINT(g_task_get_task_data(task)) != self->departures) {
+        guest_memory_free(memory);
+        look(self, g_steal_pointer(&task));
+        return;
+    }
     annotate(self, memory);
     sweep(self);
     g_task_return_pointer(task, memory, (GDestroyNotify)guest_memory_free);
+}
+
+/* @task: (transfer full) */
+static void
+look(QemuGuest *self, GTask *task)
+{
+    g_task_set_task_data(task, GUINT_TO_POINTER(self->departures), NULL);
+    qemu_observe_async(self->client, self->machine, self->paths, g_task_get_cancellable(task),
+                       on_observed, task);
 }
 
 static void
@@ -230,7 +250,7 @@ qemu_guest_observe_async(Guest *guest, GCancellable *cancellable, GAsyncReadyCal
     GTask *task = g_task_new(guest, cancellable, callback, user_data);
 
     g_task_set_source_tag(task, qemu_guest_observe_async);
-    qemu_observe_async(self->client, self->machine, self->paths, cancellable, on_observed, task);
+    look(self, task);
 }
 
 static GuestMemory *

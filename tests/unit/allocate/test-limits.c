@@ -389,6 +389,22 @@ test_gives_way_by_what_is_missing(void **state)
     assert_limited(&f, 1, 1054, LIMIT_DONORS);
 }
 
+/* Cycles are more frequent than statistics: one step a look, but growth at once. */
+static void
+test_one_shrink_a_look(void **state)
+{
+    Fixture f = new_fixture();
+
+    add(&f, 500);
+    f.guests[0].unseen = TRUE;
+    assert_becomes(&f, 1024, LIMIT_UNSEEN);
+    f.raw[0] = 1500 * MIB;
+    assert_becomes(&f, 1500, 0);
+    f.raw[0] = 500 * MIB;
+    f.guests[0].unseen = FALSE;
+    assert_becomes(&f, 896, LIMIT_STEP);
+}
+
 /* Fine steps up to the knee, coarse ones beyond. */
 static void
 test_knee(void **state)
@@ -481,7 +497,7 @@ test_default_tuning_is_consistent(void **state)
 static void
 test_every_limit_has_its_text(void **state)
 {
-    for (guint i = 0; i < 9; i++) {
+    for (guint i = 0; i < 10; i++) {
         assert_string_not_equal(limit_describe((Limit)(1 << i)), limit_describe((Limit)0));
         for (guint j = 0; j < i; j++)
             assert_string_not_equal(limit_describe((Limit)(1 << i)),
@@ -510,6 +526,7 @@ main(void)
         cmocka_unit_test(test_cut_growth_is_rounded_down),
         cmocka_unit_test(test_cool_down_gives_way_to_need),
         cmocka_unit_test(test_gives_way_by_what_is_missing),
+        cmocka_unit_test(test_one_shrink_a_look),
         cmocka_unit_test(test_knee),
         cmocka_unit_test(test_budget_beats_damping),
         cmocka_unit_test(test_budget_beats_the_policy),

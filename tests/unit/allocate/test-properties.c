@@ -343,6 +343,7 @@ follow(World *world, const Targets *targets)
         moved |= target != view->requested || target != view->actual;
         if (target > view->requested)
             world->guests[i].grown_us = world->now;
+        world->guests[i].unseen = FALSE;
         view->requested = view->actual = target;
     }
     return moved;

@@ -86,6 +86,7 @@ make_guest(World *world, GuestView *view, LimitGuest *guest)
         .grain_base = world_random(world, world->scale / 2 + 1),
         .knee = world_random_size(world),
         .coarse = one_in(world, 2) ? 0 : random_grain(world) * (1 + world_random(world, 4)),
+        .unseen = one_in(world, 6),
         .grown_us = one_in(world, 2) ? 0 : (gint64)world_random(world, (guint64)world->now),
     };
 }

@@ -76,7 +76,7 @@ test_defaults_without_a_file(void **state)
 
     assert_non_null(config);
     assert_int_equal(config->budget, 0);
-    assert_int_equal(config->interval_us, G_USEC_PER_SEC);
+    assert_int_equal(config->interval_us, G_USEC_PER_SEC / 4);
     assert_ptr_equal(config->policy, policy_list()[0]);
     assert_null(config_load(bed->file, TRUE, &error));
     assert_non_null(strstr(error->message, bed->file));
