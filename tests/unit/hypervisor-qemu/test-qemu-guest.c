@@ -465,6 +465,26 @@ test_observe(void **state)
     assert_int_equal(virtio_mem->node, 1);
 }
 
+/* A DIMM that goes between the two looks is not taken for memory in the balloon. */
+static void
+test_observe_while_a_dimm_goes(void **state)
+{
+    Fixture *fixture = *state;
+
+    fake_qmp_server_expect(fixture->server, "query-memory-devices", NULL,
+                           "[" DIMM("memplug-dimm0", "memplug-dimm0-memory", "134217728") "]");
+    fake_qmp_server_expect(fixture->server, "query-balloon", NULL, "{'actual': 268435456}");
+    fake_qmp_server_with_event(fixture->server, TRUE, "DEVICE_DELETED",
+                               "{'device': 'memplug-dimm0', "
+                               "'path': '/machine/peripheral/memplug-dimm0'}");
+    fake_qmp_server_stand(fixture->server, "query-memory-devices", NULL, "[]");
+    fake_qmp_server_stand(fixture->server, "query-balloon", NULL, "{'actual': 268435456}");
+    g_autoptr(GuestMemory) memory = observe(fixture);
+
+    assert_int_equal(memory->n_devices, 0);
+    assert_true(memory->ballooned == 0);
+}
+
 static void
 test_observe_device_without_id(void **state)
 {
@@ -983,6 +1003,7 @@ main(void)
         WITH(setup, test_file_machine_out_of_sight),
         WITH(setup, test_machine_that_lies),
         WITH(setup_guest, test_observe),
+        WITH(setup_guest, test_observe_while_a_dimm_goes),
         WITH(setup_guest, test_observe_device_without_id),
         WITH(setup_guest, test_observe_lies),
         WITH(setup_guest, test_observe_lost_balloon),
