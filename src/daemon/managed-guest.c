@@ -18,6 +18,7 @@
  */
 #include "daemon/managed-guest.h"
 
+#include "daemon/decision.h"
 #include "size/size.h"
 
 /* The balloon's statistics cannot come more often. */
@@ -322,30 +323,13 @@ managed_guest_collect(ManagedGuest *managed, PlanGuest *plan, gint64 now)
     return TRUE;
 }
 
-/* "; held back: raised to its floor, cut to ..." */
-static char *
-describe_limits(guint limits)
-{
-    GString *text = g_string_new(NULL);
-
-    for (guint bit = 1; bit <= limits; bit <<= 1) {
-        if (limits & bit)
-            g_string_append_printf(text, "%s%s", text->len ? ", " : "; ", limit_describe(bit));
-    }
-    return g_string_free(text, FALSE);
-}
-
 static void
 tell_decision(ManagedGuest *managed, const PlanGuest *plan, guint64 before)
 {
-    g_autofree char *from = size_format_rounded(before);
-    g_autofree char *to = size_format_rounded(plan->target);
-    g_autofree char *demand = size_format_rounded(plan->forecast.demand);
-    g_autofree char *limits = describe_limits(plan->limits);
+    g_autofree char *decision = decision_describe(plan, before);
 
-    tell(managed, EVENT_DECISION, G_LOG_LEVEL_INFO, "%s %s → %s: demand %s (%s)%s",
-         managed->dry_run ? "would ask:" : "asked:", from, to, demand, plan->forecast.reason,
-         limits);
+    tell(managed, EVENT_DECISION, G_LOG_LEVEL_INFO, "%s %s",
+         managed->dry_run ? "would ask:" : "asked:", decision);
 }
 
 void
