@@ -39,13 +39,23 @@ domain_of(const GLogField *fields, gsize n_fields)
     return NULL;
 }
 
+/* GLib leaves out what is only informative; of memplugd that is what an
+ * administrator looks for: what was decided, and what the guests did. */
+static gboolean
+is_left_out(GLogLevelFlags level, const char *domain)
+{
+    if ((level & G_LOG_LEVEL_INFO) && g_strcmp0(domain, G_LOG_DOMAIN) == 0)
+        return FALSE;
+    return g_log_writer_default_would_drop(level, domain);
+}
+
 static GLogWriterOutput
 write_line(GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer data)
 {
     g_autoptr(GDateTime) now = NULL;
     g_autofree char *time = NULL;
 
-    if (g_log_writer_default_would_drop(level, domain_of(fields, n_fields)))
+    if (is_left_out(level, domain_of(fields, n_fields)))
         return G_LOG_WRITER_HANDLED;
     if (g_log_writer_is_journald(STDERR_FILENO) &&
         g_log_writer_journald(level, fields, n_fields, data) == G_LOG_WRITER_HANDLED)
