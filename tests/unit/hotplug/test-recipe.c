@@ -254,7 +254,7 @@ test_moving_virtio_mem_is_waited_for_or_redirected(void **state)
     guest_memory_clear(&memory);
 }
 
-/* FACTS of virtio-mem: what cannot be unplugged stays; ask for what can be reached. */
+/* Of virtio-mem, what cannot be unplugged stays; ask for what can be reached. */
 static void
 test_stuck_virtio_mem_goes_to_its_bound(void **state)
 {
