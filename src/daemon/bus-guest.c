@@ -214,15 +214,22 @@ on_set_memory(BusGuest *bus, GDBusMethodInvocation *invocation, guint64 size, gp
     return TRUE;
 }
 
+static void
+on_managed_set(GObject *source, GAsyncResult *result, gpointer data)
+{
+    GDBusMethodInvocation *invocation = data;
+    GError *error = NULL;
+
+    if (!managed_guest_set_managed_finish(MEMPLUG_MANAGED_GUEST(source), result, &error))
+        g_dbus_method_invocation_take_error(invocation, error);
+    else
+        g_dbus_method_invocation_return_value(invocation, NULL);
+}
+
 static gboolean
 on_set_managed(BusGuest *bus, GDBusMethodInvocation *invocation, gboolean managed, gpointer data)
 {
-    GError *error = NULL;
-
-    if (!managed_guest_set_managed(data, managed, &error))
-        g_dbus_method_invocation_take_error(invocation, error);
-    else
-        bus_guest_complete_set_managed(bus, invocation);
+    managed_guest_set_managed_async(data, managed, on_managed_set, invocation);
     return TRUE;
 }
 
@@ -264,6 +271,18 @@ take_limit(const char *key, GVariant *value, GuestLimits *limits, guint *unset, 
     return right_type;
 }
 
+static void
+on_limits_set(GObject *source, GAsyncResult *result, gpointer data)
+{
+    GDBusMethodInvocation *invocation = data;
+    GError *error = NULL;
+
+    if (!managed_guest_set_limits_finish(MEMPLUG_MANAGED_GUEST(source), result, &error))
+        g_dbus_method_invocation_take_error(invocation, error);
+    else
+        g_dbus_method_invocation_return_value(invocation, NULL);
+}
+
 static gboolean
 on_set_limits(BusGuest *bus, GDBusMethodInvocation *invocation, GVariant *changes, gpointer data)
 {
@@ -280,10 +299,11 @@ on_set_limits(BusGuest *bus, GDBusMethodInvocation *invocation, GVariant *change
         ok = take_limit(key, value, &limits, &unset, &error);
         g_variant_unref(value);
     }
-    if (!ok || !managed_guest_set_limits(data, &limits, unset, &error))
+    if (!ok)
         g_dbus_method_invocation_take_error(invocation, error);
     else
-        bus_guest_complete_set_limits(bus, invocation);
+        managed_guest_set_limits_async(data, &limits, unset, GUEST_SCOPE_ALL, on_limits_set,
+                                       invocation);
     return TRUE;
 }
 

@@ -388,36 +388,92 @@ managed_guest_set_memory(ManagedGuest *managed, guint64 size, GError **error)
     return managed->status.decision;
 }
 
-gboolean
-managed_guest_set_limits(ManagedGuest *managed, const GuestLimits *change, guint unset,
-                         GError **error)
+static void
+on_limits_stored(GObject *source, GAsyncResult *result, gpointer data)
 {
+    g_autoptr(GTask) task = data;
+    GError *error = NULL;
+
+    if (guest_store_limits_finish(MEMPLUG_GUEST(source), result, &error))
+        g_task_return_boolean(task, TRUE);
+    else
+        g_task_return_error(task, error);
+}
+
+void
+managed_guest_set_limits_async(ManagedGuest *managed, const GuestLimits *change, guint unset,
+                               guint scope, GAsyncReadyCallback callback, gpointer user_data)
+{
+    g_autoptr(GTask) task = g_task_new(managed, NULL, callback, user_data);
     GuestLimits own = guest_limits_overlay(guest_get_limits(managed->guest), change);
     GuestLimits merged;
+    GError *error = NULL;
 
-    if (!check_changeable(managed, error))
-        return FALSE;
     own.set &= ~unset;
     merged = config_guest_limits(managed->config, guest_get_name(managed->guest), &own);
-    return guest_limits_check(&merged, error) && guest_store_limits(managed->guest, &own, error);
+    if (!check_changeable(managed, &error) || !guest_limits_check(&merged, &error))
+        g_task_return_error(task, error);
+    else
+        guest_store_limits_async(managed->guest, &own, scope, NULL, on_limits_stored,
+                                 g_steal_pointer(&task));
 }
 
 gboolean
-managed_guest_set_managed(ManagedGuest *managed, gboolean on, GError **error)
+managed_guest_set_limits_finish(ManagedGuest *managed, GAsyncResult *result, GError **error)
 {
-    const GuestLimits change = { .set = GUEST_LIMIT_MANAGED, .managed = on };
+    return g_task_propagate_boolean(G_TASK(result), error);
+}
 
-    if (!check_changeable(managed, error))
-        return FALSE;
-    if (managed->status.force.limits.managed != on &&
-        !managed_guest_set_limits(managed, &change, 0, error))
-        return FALSE;
+/* Whether it is managed has been kept: ends a hold. */
+static void
+take_managed(ManagedGuest *managed, gboolean on)
+{
     intend(managed, managed->status.requested, FALSE, managed->status.decision,
            g_get_monotonic_time());
     intent_store_flush(managed->intents);
     tell(managed, EVENT_MANAGED, G_LOG_LEVEL_INFO, "%s",
          on ? "given to the policy" : "no longer managed");
-    return TRUE;
+}
+
+static void
+on_managed_stored(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(GTask) task = data;
+    ManagedGuest *managed = MEMPLUG_MANAGED_GUEST(source);
+    GError *error = NULL;
+
+    if (!managed_guest_set_limits_finish(managed, result, &error)) {
+        g_task_return_error(task, error);
+        return;
+    }
+    take_managed(managed, GPOINTER_TO_INT(g_task_get_task_data(task)));
+    g_task_return_boolean(task, TRUE);
+}
+
+void
+managed_guest_set_managed_async(ManagedGuest *managed, gboolean on, GAsyncReadyCallback callback,
+                                gpointer user_data)
+{
+    const GuestLimits change = { .set = GUEST_LIMIT_MANAGED, .managed = on };
+    g_autoptr(GTask) task = g_task_new(managed, NULL, callback, user_data);
+    GError *error = NULL;
+
+    g_task_set_task_data(task, GINT_TO_POINTER(on), NULL);
+    if (!check_changeable(managed, &error)) {
+        g_task_return_error(task, error);
+    } else if (managed->status.force.limits.managed != on) {
+        managed_guest_set_limits_async(managed, &change, 0, GUEST_SCOPE_ALL, on_managed_stored,
+                                       g_steal_pointer(&task));
+    } else {
+        take_managed(managed, on);
+        g_task_return_boolean(task, TRUE);
+    }
+}
+
+gboolean
+managed_guest_set_managed_finish(ManagedGuest *managed, GAsyncResult *result, GError **error)
+{
+    return g_task_propagate_boolean(G_TASK(result), error);
 }
 
 static void

@@ -72,12 +72,23 @@ void managed_guest_apply(ManagedGuest *managed, const PlanGuest *plan, gint64 no
  */
 guint64 managed_guest_set_memory(ManagedGuest *managed, guint64 size, GError **error);
 
-/* TRUE gives the guest to the policy and ends a hold; FALSE opts it out. */
-gboolean managed_guest_set_managed(ManagedGuest *managed, gboolean on, GError **error);
+/* TRUE gives the guest to the policy and ends a hold; FALSE opts it out. Kept where
+ * the guest is defined. */
+void managed_guest_set_managed_async(ManagedGuest *managed, gboolean on,
+                                     GAsyncReadyCallback callback, gpointer user_data);
+gboolean managed_guest_set_managed_finish(ManagedGuest *managed, GAsyncResult *result,
+                                          GError **error);
 
-/* Changes the limits that @change sets, takes back those of @unset (GuestLimitField). */
-gboolean managed_guest_set_limits(ManagedGuest *managed, const GuestLimits *change, guint unset,
-                                  GError **error);
+/*
+ * managed_guest_set_limits_async:
+ * @change: those that it sets are changed
+ * @unset: GuestLimitField: those that are taken back
+ * @scope: GuestScope: of which definition of the guest, or GUEST_SCOPE_ALL
+ */
+void managed_guest_set_limits_async(ManagedGuest *managed, const GuestLimits *change, guint unset,
+                                    guint scope, GAsyncReadyCallback callback, gpointer user_data);
+gboolean managed_guest_set_limits_finish(ManagedGuest *managed, GAsyncResult *result,
+                                         GError **error);
 
 /* Plugs one DIMM of @size, or unplugs @device, by hand; ends once the guest has
  * followed or refused. The guest is held at what it then has. */

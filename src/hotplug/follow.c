@@ -6,6 +6,8 @@ follow_subject(const MemoryStep *step)
 {
     if (step->kind == MEMORY_STEP_SET_BALLOON)
         return RECIPE_BALLOON;
+    if (step->kind == MEMORY_STEP_PLUG_VIRTIO_MEM)
+        return FOLLOW_NEW_VIRTIO_MEM;
     return step->kind == MEMORY_STEP_PLUG_DIMM ? RECIPE_NEW_DIMM : step->device;
 }
 
@@ -42,6 +44,7 @@ follow_arrived(const GuestMemory *memory, const MemoryStep *step)
 
     switch (step->kind) {
     case MEMORY_STEP_PLUG_DIMM:
+    case MEMORY_STEP_PLUG_VIRTIO_MEM:
         return TRUE; /* the hypervisor took it, and nobody waits for it any more */
     case MEMORY_STEP_UNPLUG_DIMM:
         return device == NULL;

@@ -2,11 +2,14 @@
 /*
  * How a guest follows a step, judged by what was observed: pure questions that
  * resize asks. A subject is what a step is about: the id of a device,
- * RECIPE_BALLOON or RECIPE_NEW_DIMM.
+ * RECIPE_BALLOON, RECIPE_NEW_DIMM or FOLLOW_NEW_VIRTIO_MEM.
  */
 #pragma once
 
 #include "hotplug/recipe.h"
+
+/* Only ever a person's order, so no recipe has a bound for it. */
+#define FOLLOW_NEW_VIRTIO_MEM "new virtio-mem device"
 
 /* How long a guest is waited for. */
 typedef struct {

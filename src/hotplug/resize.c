@@ -238,7 +238,7 @@ answer_order(Resize *resize, const char *reason)
     /* The target moved with the order; without it, it moves back. */
     if (resize->order_step.kind == MEMORY_STEP_PLUG_DIMM)
         resize->target -= MIN(resize->target, resize->order_step.size);
-    else
+    else if (resize->order_step.kind == MEMORY_STEP_UNPLUG_DIMM)
         resize->target += resize->order_step.size;
     g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_FAILED, "%s", reason);
 }
@@ -546,7 +546,7 @@ resize_order_async(Resize *resize, const MemoryStep *step, GAsyncReadyCallback c
     resize->order_issued = FALSE;
     if (step->kind == MEMORY_STEP_PLUG_DIMM)
         resize->target += step->size;
-    else
+    else if (step->kind == MEMORY_STEP_UNPLUG_DIMM)
         resize->target -= MIN(resize->target, step->size);
     wake(resize);
 }

@@ -94,10 +94,11 @@ void resize_refresh(Resize *resize);
 
 /*
  * resize_order_async:
- * @step: MEMORY_STEP_PLUG_DIMM or MEMORY_STEP_UNPLUG_DIMM, chosen by a person
+ * @step: MEMORY_STEP_PLUG_DIMM, MEMORY_STEP_UNPLUG_DIMM or
+ *   MEMORY_STEP_PLUG_VIRTIO_MEM, chosen by a person
  *
- * Orders @step out of turn and moves the target by its size, so that the
- * recipe does not take it back. Ends when the guest has followed or refused; in
+ * Orders @step out of turn and moves the target by the size of a DIMM, so that
+ * the recipe does not take it back. Ends when the guest has followed or refused; in
  * the latter case the target is as before. One such order at a time.
  */
 void resize_order_async(Resize *resize, const MemoryStep *step, GAsyncReadyCallback callback,

@@ -11,6 +11,9 @@ guest_memory_clear(GuestMemory *memory)
     for (guint i = 0; i < memory->n_devices; i++)
         g_free(memory->devices[i].id);
     g_free(memory->devices);
+    g_free(memory->nodes);
+    g_free(memory->cap_reason);
+    g_free(memory->obstacle);
     *memory = (GuestMemory){ 0 };
 }
 
@@ -25,6 +28,9 @@ guest_memory_copy(const GuestMemory *memory)
         copy->devices[i] = memory->devices[i];
         copy->devices[i].id = g_strdup(memory->devices[i].id);
     }
+    copy->nodes = g_memdup2(memory->nodes, memory->n_nodes * sizeof(*memory->nodes));
+    copy->cap_reason = g_strdup(memory->cap_reason);
+    copy->obstacle = g_strdup(memory->obstacle);
     return copy;
 }
 
@@ -40,7 +46,8 @@ guest_memory_equal(const GuestMemory *a, const GuestMemory *b)
 {
     if (!a || a->boot != b->boot || a->max != b->max || a->slots != b->slots ||
         a->ballooned != b->ballooned || a->balloon_requested != b->balloon_requested ||
-        a->has_balloon != b->has_balloon || a->n_devices != b->n_devices)
+        a->has_balloon != b->has_balloon || a->n_devices != b->n_devices || a->given != b->given ||
+        a->cap != b->cap || g_strcmp0(a->obstacle, b->obstacle) != 0)
         return FALSE;
     for (guint i = 0; i < a->n_devices; i++) {
         const MemoryDevice *left = &a->devices[i];
@@ -120,6 +127,8 @@ memory_step_describe(const MemoryStep *step)
     switch (step->kind) {
     case MEMORY_STEP_PLUG_DIMM:
         return g_strdup_printf("plug a DIMM of %s", size);
+    case MEMORY_STEP_PLUG_VIRTIO_MEM:
+        return g_strdup_printf("plug a virtio-mem device of up to %s", size);
     case MEMORY_STEP_UNPLUG_DIMM:
         return g_strdup_printf("unplug DIMM %s of %s", step->device, size);
     case MEMORY_STEP_RESIZE_VIRTIO_MEM:

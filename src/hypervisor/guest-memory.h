@@ -48,6 +48,12 @@ typedef struct {
     guint64 block;     /* its grain */
 } MemoryDevice;
 
+/* A NUMA node of the guest. */
+typedef struct {
+    guint id;
+    guint64 boot; /* its part of the boot memory */
+} MemoryNode;
+
 typedef struct {
     guint64 boot; /* bytes at start, without any memory device */
     guint64 max;  /* the machine's maxmem; equals @boot without hot plug */
@@ -56,8 +62,19 @@ typedef struct {
     guint64 ballooned;         /* bytes the balloon holds */
     guint64 balloon_requested; /* what it was last asked to hold; equals @ballooned
                                 * while nobody knows, since QEMU does not tell */
+    gboolean balloon_drifts;   /* the guest may let the balloon go by itself
+                                * (deflate-on-oom) */
     MemoryDevice *devices;     /* owned */
     guint n_devices;
+
+    MemoryNode *nodes; /* owned; none: there is only node 0 */
+    guint n_nodes;
+
+    /* What the world around the guest says; 0 and NULL: nothing. */
+    guint64 given;    /* what it was started with, if its balloon held some of @boot then */
+    guint64 cap;      /* with more than this it would be killed, ... */
+    char *cap_reason; /* ... by what: "the domain's memtune hard_limit"; owned */
+    char *obstacle;   /* why its memory must not be touched at all; owned */
 } GuestMemory;
 
 /* Frees what @memory owns and makes it empty. NULL is allowed. */
@@ -90,12 +107,14 @@ guint guest_memory_free_slots(const GuestMemory *memory);
 /* Returns: (nullable): the device called @id. */
 const MemoryDevice *guest_memory_find(const GuestMemory *memory, const char *id);
 
-/* The four actions. */
+/* The actions. */
 typedef enum {
     MEMORY_STEP_PLUG_DIMM,         /* @size: of the new DIMM; @node: where */
     MEMORY_STEP_UNPLUG_DIMM,       /* @device: which */
     MEMORY_STEP_RESIZE_VIRTIO_MEM, /* @device: which; @size: its new requested size */
     MEMORY_STEP_SET_BALLOON,       /* @size: what the balloon shall hold */
+    MEMORY_STEP_PLUG_VIRTIO_MEM,   /* @size: the most it can provide, at first nothing;
+                                    * @node: where. Only ever by a person's order */
 } MemoryStepKind;
 
 typedef struct {

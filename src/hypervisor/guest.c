@@ -4,6 +4,8 @@
 typedef struct {
     char *name;
     char *instance;
+    char *lineage;
+    gboolean continues;
     GPid pid;
     GuestState state;
     GuestLimits limits;
@@ -11,16 +13,23 @@ typedef struct {
 
 G_DEFINE_ABSTRACT_TYPE_WITH_PRIVATE(Guest, guest, G_TYPE_OBJECT)
 
-enum { PROP_NAME = 1, PROP_INSTANCE, PROP_PID, PROP_STATE, N_PROPERTIES };
+enum {
+    PROP_NAME = 1,
+    PROP_INSTANCE,
+    PROP_LINEAGE,
+    PROP_CONTINUES,
+    PROP_PID,
+    PROP_STATE,
+    N_PROPERTIES,
+};
 static GParamSpec *properties[N_PROPERTIES];
 
 enum { SIGNAL_STATS, SIGNAL_MEMORY_EVENT, SIGNAL_LIMITS_CHANGED, N_SIGNALS };
 static guint signals[N_SIGNALS];
 
 static const char *const state_names[] = {
-    [GUEST_STATE_RUNNING] = "running",
-    [GUEST_STATE_PAUSED] = "paused",
-    [GUEST_STATE_MIGRATING] = "migrating",
+    [GUEST_STATE_RUNNING] = "running",         [GUEST_STATE_PAUSED] = "paused",
+    [GUEST_STATE_MIGRATING] = "migrating",     [GUEST_STATE_BUSY] = "busy",
     [GUEST_STATE_UNREACHABLE] = "unreachable",
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(state_names) == GUEST_STATE_UNREACHABLE + 1);
@@ -49,6 +58,7 @@ guest_finalize(GObject *object)
 
     g_free(private->name);
     g_free(private->instance);
+    g_free(private->lineage);
     G_OBJECT_CLASS(guest_parent_class)->finalize(object);
 }
 
@@ -63,6 +73,12 @@ guest_get_property(GObject *object, guint id, GValue *value, GParamSpec *spec)
         break;
     case PROP_INSTANCE:
         g_value_set_string(value, private->instance);
+        break;
+    case PROP_LINEAGE:
+        g_value_set_string(value, private->lineage);
+        break;
+    case PROP_CONTINUES:
+        g_value_set_boolean(value, private->continues);
         break;
     case PROP_PID:
         g_value_set_int(value, private->pid);
@@ -89,6 +105,14 @@ guest_set_property(GObject *object, guint id, const GValue *value, GParamSpec *s
         private
         ->instance = g_value_dup_string(value);
         break;
+    case PROP_LINEAGE:
+        private
+        ->lineage = g_value_dup_string(value);
+        break;
+    case PROP_CONTINUES:
+        private
+        ->continues = g_value_get_boolean(value);
+        break;
     case PROP_PID:
         private
         ->pid = g_value_get_int(value);
@@ -110,6 +134,8 @@ guest_class_init(GuestClass *class)
 
     properties[PROP_NAME] = g_param_spec_string("name", NULL, NULL, NULL, once);
     properties[PROP_INSTANCE] = g_param_spec_string("instance", NULL, NULL, NULL, once);
+    properties[PROP_LINEAGE] = g_param_spec_string("lineage", NULL, NULL, NULL, once);
+    properties[PROP_CONTINUES] = g_param_spec_boolean("continues", NULL, NULL, FALSE, once);
     properties[PROP_PID] = g_param_spec_int("pid", NULL, NULL, 0, G_MAXINT, 0, once);
     properties[PROP_STATE] =
         g_param_spec_int("state", NULL, NULL, GUEST_STATE_RUNNING, GUEST_STATE_UNREACHABLE,
@@ -134,6 +160,18 @@ const char *
 guest_get_instance(Guest *guest)
 {
     return private_of(guest)->instance;
+}
+
+const char *
+guest_get_lineage(Guest *guest)
+{
+    return private_of(guest)->lineage;
+}
+
+gboolean
+guest_continues(Guest *guest)
+{
+    return private_of(guest)->continues;
 }
 
 GuestState
@@ -186,10 +224,97 @@ guest_set_stats_period(Guest *guest, guint period_s)
     MEMPLUG_GUEST_GET_CLASS(guest)->set_stats_period(guest, period_s);
 }
 
-gboolean
-guest_store_limits(Guest *guest, const GuestLimits *limits, GError **error)
+void
+guest_store_limits_async(Guest *guest, const GuestLimits *limits, guint scope,
+                         GCancellable *cancellable, GAsyncReadyCallback callback,
+                         gpointer user_data)
 {
-    return MEMPLUG_GUEST_GET_CLASS(guest)->store_limits(guest, limits, error);
+    MEMPLUG_GUEST_GET_CLASS(guest)->store_limits_async(guest, limits, scope, cancellable, callback,
+                                                       user_data);
+}
+
+gboolean
+guest_store_limits_finish(Guest *guest, GAsyncResult *result, GError **error)
+{
+    return MEMPLUG_GUEST_GET_CLASS(guest)->store_limits_finish(guest, result, error);
+}
+
+/*
+ * What not every hypervisor can do
+ */
+
+static void
+refuse(Guest *guest, gpointer tag, const char *what, GAsyncReadyCallback callback,
+       gpointer user_data)
+{
+    g_task_report_new_error(guest, callback, user_data, tag, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
+                            "%s: %s", guest_get_name(guest), what);
+}
+
+void
+guest_store_memory_async(Guest *guest, guint64 size, GCancellable *cancellable,
+                         GAsyncReadyCallback callback, gpointer user_data)
+{
+    GuestClass *class = MEMPLUG_GUEST_GET_CLASS(guest);
+
+    if (class->store_memory_async)
+        class->store_memory_async(guest, size, cancellable, callback, user_data);
+    else
+        refuse(guest, guest_store_memory_async,
+               "nothing keeps what this guest is started from; change QEMU's command line",
+               callback, user_data);
+}
+
+gboolean
+guest_store_memory_finish(Guest *guest, GAsyncResult *result, GError **error)
+{
+    if (g_async_result_is_tagged(result, guest_store_memory_async))
+        return g_task_propagate_boolean(G_TASK(result), error);
+    return MEMPLUG_GUEST_GET_CLASS(guest)->store_memory_finish(guest, result, error);
+}
+
+void
+guest_describe_async(Guest *guest, GCancellable *cancellable, GAsyncReadyCallback callback,
+                     gpointer user_data)
+{
+    GuestClass *class = MEMPLUG_GUEST_GET_CLASS(guest);
+
+    if (class->describe_async)
+        class->describe_async(guest, cancellable, callback, user_data);
+    else
+        refuse(guest, guest_describe_async, "its hypervisor does not tell more of it", callback,
+               user_data);
+}
+
+GuestFacts *
+guest_describe_finish(Guest *guest, GAsyncResult *result, GError **error)
+{
+    if (g_async_result_is_tagged(result, guest_describe_async))
+        return g_task_propagate_pointer(G_TASK(result), error);
+    return MEMPLUG_GUEST_GET_CLASS(guest)->describe_finish(guest, result, error);
+}
+
+void
+guest_setup_async(Guest *guest, const GuestSetup *wanted, gboolean apply, GCancellable *cancellable,
+                  GAsyncReadyCallback callback, gpointer user_data)
+{
+    GuestClass *class = MEMPLUG_GUEST_GET_CLASS(guest);
+
+    if (class->setup_async)
+        class->setup_async(guest, wanted, apply, cancellable, callback, user_data);
+    else
+        refuse(guest, guest_setup_async,
+               "nothing keeps what this guest is started from; 'memplug doctor' tells what to "
+               "change on QEMU's command line",
+               callback, user_data);
+}
+
+GuestSetupPlan *
+guest_setup_finish(Guest *guest, GAsyncResult *result, GError **error)
+{
+    if (g_async_result_is_tagged(result, guest_setup_async))
+        return g_task_propagate_pointer(G_TASK(result), error);
+    return MEMPLUG_GUEST_GET_CLASS(guest)->setup_finish(guest, result, error);
 }
 
 void

@@ -21,17 +21,20 @@
 #include <gio/gio.h>
 
 #include "hypervisor/balloon-stats.h"
+#include "hypervisor/guest-facts.h"
 #include "hypervisor/guest-limits.h"
 #include "hypervisor/guest-memory.h"
+#include "hypervisor/guest-setup.h"
 
 typedef enum {
     GUEST_STATE_RUNNING,
     GUEST_STATE_PAUSED,      /* vCPUs stopped: it cannot follow */
     GUEST_STATE_MIGRATING,   /* left alone until it has ended */
+    GUEST_STATE_BUSY,        /* its hypervisor saves it, dumps it, takes a snapshot, ...: as well */
     GUEST_STATE_UNREACHABLE, /* exists, but its monitor does not answer */
 } GuestState;
 
-/* Returns: "running", "paused", "migrating" or "unreachable". */
+/* Returns: "running", "paused", "migrating", "busy" or "unreachable". */
 const char *guest_state_name(GuestState state);
 
 typedef enum {
@@ -46,6 +49,16 @@ typedef struct {
     const char *device; /* nullable */
     const char *reason; /* nullable */
 } GuestMemoryEvent;
+
+/* To which definition of a guest a change is made. */
+typedef enum {
+    GUEST_SCOPE_LIVE = 1 << 0,   /* of the running guest */
+    GUEST_SCOPE_CONFIG = 1 << 1, /* what it is started from the next time */
+} GuestScope;
+
+/* Nobody said: to all that there are, so that a change outlives memplugd and, where
+ * the guest is defined for longer than it runs, the guest's end. */
+#define GUEST_SCOPE_ALL 0
 
 #define TYPE_GUEST (guest_get_type())
 G_DECLARE_DERIVABLE_TYPE(Guest, guest, MEMPLUG, GUEST, GObject)
@@ -62,7 +75,25 @@ struct _GuestClass {
     gboolean (*act_finish)(Guest *guest, GAsyncResult *result, GError **error);
 
     void (*set_stats_period)(Guest *guest, guint period_s);
-    gboolean (*store_limits)(Guest *guest, const GuestLimits *limits, GError **error);
+
+    void (*store_limits_async)(Guest *guest, const GuestLimits *limits, guint scope,
+                               GCancellable *cancellable, GAsyncReadyCallback callback,
+                               gpointer user_data);
+    gboolean (*store_limits_finish)(Guest *guest, GAsyncResult *result, GError **error);
+
+    /* The following may be left out: where they cannot be done they fail. */
+    void (*store_memory_async)(Guest *guest, guint64 size, GCancellable *cancellable,
+                               GAsyncReadyCallback callback, gpointer user_data);
+    gboolean (*store_memory_finish)(Guest *guest, GAsyncResult *result, GError **error);
+
+    void (*describe_async)(Guest *guest, GCancellable *cancellable, GAsyncReadyCallback callback,
+                           gpointer user_data);
+    GuestFacts *(*describe_finish)(Guest *guest, GAsyncResult *result, GError **error);
+
+    void (*setup_async)(Guest *guest, const GuestSetup *wanted, gboolean apply,
+                        GCancellable *cancellable, GAsyncReadyCallback callback,
+                        gpointer user_data);
+    GuestSetupPlan *(*setup_finish)(Guest *guest, GAsyncResult *result, GError **error);
 };
 
 /*
@@ -84,6 +115,16 @@ const char *guest_get_name(Guest *guest);
  *   other characters than letters, digits and "._@:-".
  */
 const char *guest_get_instance(Guest *guest);
+
+/*
+ * Returns: (transfer none) (nullable): what stays the same from one run of the
+ *   guest to the next (a libvirt domain's UUID); NULL if nothing does.
+ */
+const char *guest_get_lineage(Guest *guest);
+
+/* Returns: whether this run goes on where an earlier one of its lineage ended: it
+ *   was restored from what was saved, or came by a migration. It inherits the intent. */
+gboolean guest_continues(Guest *guest);
 
 GuestState guest_get_state(Guest *guest);
 
@@ -113,11 +154,42 @@ gboolean guest_act_finish(Guest *guest, GAsyncResult *result, GError **error);
 void guest_set_stats_period(Guest *guest, guint period_s);
 
 /*
- * Keeps @limits where the guest is defined, so that they outlive memplugd. On
- * success guest_get_limits() says them at once.
- * Returns: FALSE with @error set if that place cannot be written.
+ * guest_store_limits_async:
+ * @limits: copied
+ * @scope: GuestScope, or GUEST_SCOPE_ALL
+ *
+ * Keeps @limits where the guest is defined. Once it has ended well and @scope
+ * has the running guest in it, guest_get_limits() says them.
  */
-gboolean guest_store_limits(Guest *guest, const GuestLimits *limits, GError **error);
+void guest_store_limits_async(Guest *guest, const GuestLimits *limits, guint scope,
+                              GCancellable *cancellable, GAsyncReadyCallback callback,
+                              gpointer user_data);
+gboolean guest_store_limits_finish(Guest *guest, GAsyncResult *result, GError **error);
+
+/* Has the guest start with @size bytes the next time; the running one stays as it is. */
+void guest_store_memory_async(Guest *guest, guint64 size, GCancellable *cancellable,
+                              GAsyncReadyCallback callback, gpointer user_data);
+gboolean guest_store_memory_finish(Guest *guest, GAsyncResult *result, GError **error);
+
+/* Reads what may help or hinder memplug with this guest. */
+void guest_describe_async(Guest *guest, GCancellable *cancellable, GAsyncReadyCallback callback,
+                          gpointer user_data);
+
+/* Returns: (transfer full): NULL with @error set. */
+GuestFacts *guest_describe_finish(Guest *guest, GAsyncResult *result, GError **error);
+
+/*
+ * guest_setup_async:
+ * @wanted: copied
+ * @apply: make the changes, else only plan them
+ *
+ * Changes the guest's definition so that memplug can serve it well.
+ */
+void guest_setup_async(Guest *guest, const GuestSetup *wanted, gboolean apply,
+                       GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
+
+/* Returns: (transfer full): what is changed, or would be; NULL with @error set. */
+GuestSetupPlan *guest_setup_finish(Guest *guest, GAsyncResult *result, GError **error);
 
 /* For subclasses: */
 void guest_take_state(Guest *guest, GuestState state);

@@ -3,11 +3,12 @@
 
 typedef struct {
     char *uri;
+    char *connection;
 } HypervisorPrivate;
 
 G_DEFINE_ABSTRACT_TYPE_WITH_PRIVATE(Hypervisor, hypervisor, G_TYPE_OBJECT)
 
-enum { PROP_URI = 1, N_PROPERTIES };
+enum { PROP_URI = 1, PROP_CONNECTION, N_PROPERTIES };
 static GParamSpec *properties[N_PROPERTIES];
 
 enum { SIGNAL_GUEST_ADDED, SIGNAL_GUEST_REMOVED, N_SIGNALS };
@@ -22,12 +23,16 @@ private_of(Hypervisor *hypervisor)
 static void
 hypervisor_init(Hypervisor *hypervisor)
 {
+    private_of(hypervisor)->connection = g_strdup("connected");
 }
 
 static void
 hypervisor_finalize(GObject *object)
 {
-    g_free(private_of(MEMPLUG_HYPERVISOR(object))->uri);
+    HypervisorPrivate *private = private_of(MEMPLUG_HYPERVISOR(object));
+
+    g_free(private->uri);
+    g_free(private->connection);
     G_OBJECT_CLASS(hypervisor_parent_class)->finalize(object);
 }
 
@@ -36,6 +41,8 @@ hypervisor_get_property(GObject *object, guint id, GValue *value, GParamSpec *sp
 {
     if (id == PROP_URI)
         g_value_set_string(value, private_of(MEMPLUG_HYPERVISOR(object))->uri);
+    else if (id == PROP_CONNECTION)
+        g_value_set_string(value, private_of(MEMPLUG_HYPERVISOR(object))->connection);
     else
         G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
 }
@@ -61,6 +68,8 @@ hypervisor_class_init(HypervisorClass *class)
     properties[PROP_URI] =
         g_param_spec_string("uri", NULL, NULL, NULL,
                             G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS);
+    properties[PROP_CONNECTION] = g_param_spec_string("connection", NULL, NULL, NULL,
+                                                      G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
     g_object_class_install_properties(object_class, N_PROPERTIES, properties);
 
     signals[SIGNAL_GUEST_ADDED] = g_signal_new("guest-added", TYPE_HYPERVISOR, G_SIGNAL_RUN_LAST, 0,
@@ -74,6 +83,24 @@ const char *
 hypervisor_get_uri(Hypervisor *hypervisor)
 {
     return private_of(hypervisor)->uri;
+}
+
+const char *
+hypervisor_get_connection(Hypervisor *hypervisor)
+{
+    return private_of(hypervisor)->connection;
+}
+
+void
+hypervisor_take_connection(Hypervisor *hypervisor, const char *connection)
+{
+    HypervisorPrivate *private = private_of(hypervisor);
+
+    if (g_str_equal(private->connection, connection))
+        return;
+    g_free(private->connection);
+    private->connection = g_strdup(connection);
+    g_object_notify_by_pspec(G_OBJECT(hypervisor), properties[PROP_CONNECTION]);
 }
 
 gboolean

@@ -33,6 +33,11 @@ struct _HypervisorClass {
  *   "guest-removed" (Guest *)
  */
 
+/* The property "connection": notified when it changes.
+ * Returns: (transfer none): "connected", "read-only" (its guests may be looked at
+ *   and not touched), or why there is no connection at present. */
+const char *hypervisor_get_connection(Hypervisor *hypervisor);
+
 /* Returns: (transfer none): the connect URI it was made for. */
 const char *hypervisor_get_uri(Hypervisor *hypervisor);
 
@@ -53,5 +58,6 @@ void hypervisor_collect_async(Hypervisor *hypervisor, guint deadline_ms, GCancel
 gboolean hypervisor_collect_finish(Hypervisor *hypervisor, GAsyncResult *result, GError **error);
 
 /* For subclasses: */
+void hypervisor_take_connection(Hypervisor *hypervisor, const char *connection);
 void hypervisor_emit_guest_added(Hypervisor *hypervisor, Guest *guest);
 void hypervisor_emit_guest_removed(Hypervisor *hypervisor, Guest *guest);

@@ -96,6 +96,9 @@ carry_out(FakeGuest *guest, const MemoryStep *step)
     case MEMORY_STEP_RESIZE_VIRTIO_MEM:
         device->requested = step->size;
         break;
+    case MEMORY_STEP_PLUG_VIRTIO_MEM:
+        fake_guest_add_virtio_mem(guest, step->size);
+        break;
     case MEMORY_STEP_SET_BALLOON:
         guest->memory.balloon_requested = step->size;
         break;
@@ -145,12 +148,22 @@ fake_guest_set_stats_period(Guest *base, guint period_s)
     MEMPLUG_FAKE_GUEST(base)->period_s = period_s;
 }
 
-static gboolean
-fake_guest_store_limits(Guest *base, const GuestLimits *limits, GError **error)
+static void
+fake_guest_store_limits_async(Guest *base, const GuestLimits *limits, guint scope,
+                              GCancellable *cancellable, GAsyncReadyCallback callback,
+                              gpointer user_data)
 {
+    g_autoptr(GTask) task = g_task_new(base, cancellable, callback, user_data);
+
     MEMPLUG_FAKE_GUEST(base)->stored = *limits;
     guest_take_limits(base, limits);
-    return TRUE;
+    g_task_return_boolean(task, TRUE);
+}
+
+static gboolean
+fake_guest_store_limits_finish(Guest *base, GAsyncResult *result, GError **error)
+{
+    return g_task_propagate_boolean(G_TASK(result), error);
 }
 
 FakeGuest *
@@ -216,7 +229,8 @@ fake_guest_class_init(FakeGuestClass *class)
     guest_class->act_async = fake_guest_act_async;
     guest_class->act_finish = fake_guest_act_finish;
     guest_class->set_stats_period = fake_guest_set_stats_period;
-    guest_class->store_limits = fake_guest_store_limits;
+    guest_class->store_limits_async = fake_guest_store_limits_async;
+    guest_class->store_limits_finish = fake_guest_store_limits_finish;
 }
 
 static void

@@ -28,7 +28,7 @@ struct _FakeGuest {
     FakeManners manners;
     guint observed;     /* how often */
     guint ordered;      /* how many orders it got */
-    GuestLimits stored; /* by guest_store_limits() */
+    GuestLimits stored; /* by guest_store_limits_async() */
     guint period_s;     /* by guest_set_stats_period() */
     guint in_flight;    /* orders that have not ended */
     guint most_in_flight;

@@ -255,12 +255,22 @@ set_balloon(QmpClient *client, Action *action, GTask *task)
                                    task);
 }
 
+static void
+plug_virtio_mem(QmpClient *client, Action *action, GTask *task)
+{
+    g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
+                            "a virtio-mem device can only be given to a bare QEMU on its command "
+                            "line");
+    g_object_unref(task);
+}
+
 /* Each takes a reference to its task. */
 static void (*const actions[])(QmpClient *client, Action *action, GTask *task) = {
     [MEMORY_STEP_PLUG_DIMM] = plug_dimm,
     [MEMORY_STEP_UNPLUG_DIMM] = unplug_dimm,
     [MEMORY_STEP_RESIZE_VIRTIO_MEM] = resize_virtio_mem,
     [MEMORY_STEP_SET_BALLOON] = set_balloon,
+    [MEMORY_STEP_PLUG_VIRTIO_MEM] = plug_virtio_mem,
 };
 
 void

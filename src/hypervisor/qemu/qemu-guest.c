@@ -427,13 +427,28 @@ qemu_guest_refresh_limits(QemuGuest *self)
     guest_take_limits(MEMPLUG_GUEST(self), qemu_limits_refresh(self->limits));
 }
 
-static gboolean
-qemu_guest_store_limits(Guest *guest, const GuestLimits *limits, GError **error)
+/* The file is both: it is read while the guest runs, and again when it starts. */
+static void
+qemu_guest_store_limits_async(Guest *guest, const GuestLimits *limits, guint scope,
+                              GCancellable *cancellable, GAsyncReadyCallback callback,
+                              gpointer user_data)
 {
-    if (!qemu_limits_store(MEMPLUG_QEMU_GUEST(guest)->limits, limits, error))
-        return FALSE;
+    g_autoptr(GTask) task = g_task_new(guest, cancellable, callback, user_data);
+    GError *error = NULL;
+
+    g_task_set_source_tag(task, qemu_guest_store_limits_async);
+    if (!qemu_limits_store(MEMPLUG_QEMU_GUEST(guest)->limits, limits, &error)) {
+        g_task_return_error(task, error);
+        return;
+    }
     guest_take_limits(guest, limits);
-    return TRUE;
+    g_task_return_boolean(task, TRUE);
+}
+
+static gboolean
+qemu_guest_store_limits_finish(Guest *guest, GAsyncResult *result, GError **error)
+{
+    return g_task_propagate_boolean(G_TASK(result), error);
 }
 
 /*
@@ -499,5 +514,6 @@ qemu_guest_class_init(QemuGuestClass *class)
     guest_class->act_async = qemu_guest_act_async;
     guest_class->act_finish = qemu_guest_act_finish;
     guest_class->set_stats_period = qemu_guest_set_stats_period;
-    guest_class->store_limits = qemu_guest_store_limits;
+    guest_class->store_limits_async = qemu_guest_store_limits_async;
+    guest_class->store_limits_finish = qemu_guest_store_limits_finish;
 }

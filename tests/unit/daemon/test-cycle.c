@@ -128,7 +128,7 @@ test_held_and_unmanaged_guests_are_left_alone(void **state)
     unmanaged = add_guest(&bed, "unmanaged", 256 * MIB, 100 * MIB);
     live(&bed, 1);
     assert_true(managed_guest_set_memory(managed(&bed, 0), 512 * MIB, &error) > 0);
-    assert_true(managed_guest_set_managed(managed(&bed, 1), FALSE, &error));
+    managed_guest_set_managed_async(managed(&bed, 1), FALSE, NULL, NULL);
     assert_false(unmanaged->stored.managed);
     fake_hypervisor_use(bed.hypervisor, 0, 250 * MIB);
     fake_hypervisor_use(bed.hypervisor, 1, 250 * MIB);
@@ -136,7 +136,7 @@ test_held_and_unmanaged_guests_are_left_alone(void **state)
     assert_int_equal(guest_memory_actual(&held->memory), 512 * MIB);
     assert_int_equal(guest_memory_actual(&unmanaged->memory), 256 * MIB);
 
-    assert_true(managed_guest_set_managed(managed(&bed, 1), TRUE, &error));
+    managed_guest_set_managed_async(managed(&bed, 1), TRUE, NULL, NULL);
     live(&bed, 5);
     assert_true(guest_memory_actual(&unmanaged->memory) > 256 * MIB);
     bed_end(&bed);

@@ -83,6 +83,9 @@ model_carry_out(GuestMemory *memory, const MemoryStep *step)
         assert_true(step->size <= device->max && step->size % device->block == 0);
         device->size = device->requested = step->size;
         break;
+    case MEMORY_STEP_PLUG_VIRTIO_MEM:
+        fail_msg("the recipe never adds a virtio-mem device");
+        break;
     case MEMORY_STEP_SET_BALLOON:
         assert_true(memory->has_balloon);
         memory->ballooned = memory->balloon_requested = step->size;
