@@ -8,13 +8,10 @@
 #include "daemon/config.h"
 #include "daemon/cycle.h"
 #include "daemon/intent.h"
+#include "daemon/ready.h"
 #include "daemon/roster.h"
 #include "hypervisor/qemu/qemu-hypervisor.h"
 #include "size/size.h"
-
-#if HAVE_SYSTEMD
-#include <systemd/sd-daemon.h>
-#endif
 
 struct _Daemon {
     char *config_file;
@@ -28,14 +25,6 @@ struct _Daemon {
     GMainLoop *loop;
     int status;
 };
-
-static void
-notify_systemd(const char *state)
-{
-#if HAVE_SYSTEMD
-    sd_notify(0, state);
-#endif
-}
 
 /*
  * Where guests come from, by the beginning of the URI.
@@ -82,9 +71,9 @@ daemon_reload(Daemon *daemon, GError **error)
     g_autofree char *refusal = NULL;
     Config *config;
 
-    notify_systemd("RELOADING=1");
+    ready_tell_reloading();
     config = config_load(daemon->config_file, daemon->config_required, &local);
-    notify_systemd("READY=1");
+    ready_tell_ready();
     if (!config) {
         refusal = g_strdup_printf("refused, the old one stays in force: %s", local->message);
         tell_of_config(daemon, G_LOG_LEVEL_WARNING, refusal);
@@ -113,10 +102,22 @@ on_bus_lost(gpointer data, const char *reason)
     daemon_quit(data, 1);
 }
 
+/* As "systemctl status" shows it. */
+static void
+tell_status(Daemon *daemon)
+{
+    guint n_guests = roster_get_guests(daemon->roster)->len;
+
+    ready_tell_status("%u guest%s of %s", n_guests, n_guests == 1 ? "" : "s",
+                      hypervisor_get_uri(daemon->hypervisor));
+}
+
 static void
 on_event(Roster *roster, const Event *event, gpointer data)
 {
     event_log(event);
+    if (event->kind == EVENT_GUEST_ADDED || event->kind == EVENT_GUEST_REMOVED)
+        tell_status(data);
 }
 
 static gboolean
@@ -148,7 +149,7 @@ build(Daemon *daemon, const DaemonOptions *options, GError **error)
         return FALSE;
     daemon->roster =
         roster_new(daemon->hypervisor, daemon->config, daemon->intents, options->dry_run);
-    g_signal_connect(daemon->roster, "event", G_CALLBACK(on_event), NULL);
+    g_signal_connect(daemon->roster, "event", G_CALLBACK(on_event), daemon);
     daemon->cycle = cycle_new(daemon->hypervisor, daemon->roster, daemon->config, host_memory());
     daemon->bus = bus_new(bus, daemon->roster, daemon->cycle, &duties, on_bus_lost, error);
     if (!daemon->bus) {
@@ -174,14 +175,18 @@ daemon_run(Daemon *daemon)
 {
     g_autofree char *budget =
         g_format_size_full(cycle_get_settings(daemon->cycle)->budget, G_FORMAT_SIZE_IEC_UNITS);
+    guint watchdog;
 
     cycle_start(daemon->cycle);
     g_message("memplugd %s: guests of %s, budget %s, policy %s", MEMPLUG_VERSION,
               hypervisor_get_uri(daemon->hypervisor), budget,
               cycle_get_settings(daemon->cycle)->policy->name);
-    notify_systemd("READY=1");
+    watchdog = ready_start_watchdog();
+    tell_status(daemon);
+    ready_tell_ready();
     g_main_loop_run(daemon->loop);
-    notify_systemd("STOPPING=1");
+    ready_tell_stopping();
+    g_clear_handle_id(&watchdog, g_source_remove);
     return daemon->status;
 }
 
