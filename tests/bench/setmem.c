@@ -201,6 +201,7 @@ measure(const Mechanism *mechanism, GError **error)
     const TestGuestOptions options = { .memory = BOOT, .virtio_mem = mechanism->virtio_mem };
     g_autoptr(TestRoom) room = test_room_new(error);
     g_autofree char *folder = room ? test_room_path(room, "guests") : NULL;
+    g_autofree char *uri = g_strconcat("qmp:", folder, NULL);
     g_autoptr(TestGuest) guest = NULL;
     g_autoptr(TestDaemon) daemon = NULL;
     Figures up, down;
@@ -210,7 +211,7 @@ measure(const Mechanism *mechanism, GError **error)
     guest = test_guest_boot(room, folder, &options, error);
     if (!guest)
         return FALSE;
-    daemon = test_daemon_start(room, folder, "[host]\nbudget=4G\n", NULL, error);
+    daemon = test_daemon_start(room, uri, "[host]\nbudget=4G\n", NULL, error);
     if (!daemon)
         return FALSE;
     g_usleep(2 * G_USEC_PER_SEC);

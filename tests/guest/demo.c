@@ -202,6 +202,7 @@ static gboolean
 begin(Demo *demo, GError **error)
 {
     g_autofree char *folder = test_room_path(demo->room, "guests");
+    g_autofree char *uri = g_strconcat("qmp:", folder, NULL);
     g_autofree char *config = g_strdup_printf(
         "[host]\nbudget=%" G_GUINT64_FORMAT "M\n[defaults]\nfloor=256M\n", BUDGET / MIB);
 
@@ -226,7 +227,7 @@ begin(Demo *demo, GError **error)
             !test_guest_swap_on(demo->guests[n], 512 * MIB, error))
             return FALSE;
     }
-    demo->daemon = test_daemon_start(demo->room, folder, config, NULL, error);
+    demo->daemon = test_daemon_start(demo->room, uri, config, NULL, error);
     demo->start_us = g_get_monotonic_time();
     return demo->daemon && watch(demo, 4, "All guests are idle", error);
 }

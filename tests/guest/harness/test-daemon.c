@@ -43,13 +43,6 @@ program(const char *variable, const char *name)
     return g_strdup(path != NULL ? path : name);
 }
 
-static int
-exit_status(GSubprocess *process)
-{
-    return g_subprocess_get_if_exited(process) ? g_subprocess_get_exit_status(process)
-                                               : 128 + g_subprocess_get_term_sig(process);
-}
-
 /* The bus prints its address once it listens. */
 static gboolean
 start_bus(TestDaemon *daemon, GError **error)
@@ -132,8 +125,8 @@ test_daemon_restart(TestDaemon *daemon, GError **error)
 }
 
 TestDaemon *
-test_daemon_start(TestRoom *room, const char *folder, const char *config,
-                  const char *const *arguments, GError **error)
+test_daemon_start(TestRoom *room, const char *uri, const char *config, const char *const *arguments,
+                  GError **error)
 {
     g_autoptr(TestDaemon) daemon = g_new0(TestDaemon, 1);
     daemon->room = room;
@@ -143,7 +136,6 @@ test_daemon_start(TestRoom *room, const char *folder, const char *config,
         return NULL;
 
     g_autofree char *memplugd = program("MEMPLUGD", "memplugd");
-    g_autofree char *uri = g_strconcat("qmp:", folder, NULL);
     g_autofree char *state_folder = test_room_path(room, "state");
     g_autofree char *state = g_strconcat("STATE_DIRECTORY=", state_folder, NULL);
     g_autoptr(GStrvBuilder) line = g_strv_builder_new();
@@ -194,7 +186,7 @@ test_daemon_stop(TestDaemon *daemon, int *status, GError **error)
         g_usleep(POLL_INTERVAL);
     }
     g_subprocess_wait(daemon->memplugd, NULL, NULL);
-    *status = exit_status(daemon->memplugd);
+    *status = test_room_exit_status(daemon->memplugd);
     g_clear_object(&daemon->memplugd);
     return TRUE;
 }
@@ -255,55 +247,6 @@ parse_output(TestCommand *command, const char *const *arguments, GError **error)
     return command->json != NULL;
 }
 
-/* A run of memplug while we wait for its end. */
-typedef struct {
-    GSubprocess *process;
-    TestCommand *command;
-    GError **error;
-    gboolean finished;
-    gboolean succeeded;
-    gboolean timed_out;
-} Run;
-
-static void
-on_finished(GObject *source, GAsyncResult *result, gpointer data)
-{
-    Run *run = data;
-    run->succeeded = g_subprocess_communicate_utf8_finish(
-        run->process, result, &run->command->output, &run->command->messages, run->error);
-    run->finished = TRUE;
-}
-
-static gboolean
-on_timeout(gpointer data)
-{
-    Run *run = data;
-    run->timed_out = TRUE;
-    g_subprocess_force_exit(run->process);
-    return G_SOURCE_REMOVE;
-}
-
-/* In a main context of its own, so that nothing else of the test runs meanwhile. */
-static gboolean
-wait_for_end(GSubprocess *process, TestCommand *command, GError **error)
-{
-    Run run = { .process = process, .command = command, .error = error };
-    g_autoptr(GMainContext) context = g_main_context_new();
-    g_autoptr(GSource) timeout = g_timeout_source_new_seconds(COMMAND_TIMEOUT);
-    g_source_set_callback(timeout, on_timeout, &run, NULL);
-    g_source_attach(timeout, context);
-    g_main_context_push_thread_default(context);
-    g_subprocess_communicate_utf8_async(process, NULL, NULL, on_finished, &run);
-    while (!run.finished)
-        g_main_context_iteration(context, TRUE);
-    g_main_context_pop_thread_default(context);
-    g_source_destroy(timeout);
-    if (run.succeeded && run.timed_out)
-        g_set_error(error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "memplug did not end: %s",
-                    command->messages);
-    return run.succeeded && !run.timed_out;
-}
-
 gboolean
 test_daemon_run(TestDaemon *daemon, TestCommand *command, GError **error, ...)
 {
@@ -325,11 +268,7 @@ test_daemon_run_va(TestDaemon *daemon, TestCommand *command, va_list values, GEr
     g_auto(GStrv) arguments = g_strv_builder_end(line);
 
     *command = (TestCommand){ 0 };
-    g_autoptr(GSubprocess) process =
-        test_room_spawn(daemon->room, (const char *const *)arguments, NULL,
-                        G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_PIPE, error);
-    if (process == NULL || !wait_for_end(process, command, error))
-        return FALSE;
-    command->status = exit_status(process);
-    return parse_output(command, (const char *const *)arguments, error);
+    return test_room_run(daemon->room, (const char *const *)arguments, COMMAND_TIMEOUT,
+                         &command->status, &command->output, &command->messages, error) &&
+           parse_output(command, (const char *const *)arguments, error);
 }

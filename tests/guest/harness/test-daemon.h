@@ -28,13 +28,13 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(TestCommand, test_command_clear)
 
 /*
  * test_daemon_start:
- * @folder: of QEMU sockets, for --connect qmp:FOLDER
+ * @uri: for --connect: "qmp:FOLDER" of QEMU sockets, "qemu:///system"
  * @config: the configuration file's text
  * @arguments: (nullable): more arguments for memplugd, NULL-terminated
  *
  * Starts a bus, then memplugd, and waits until memplugd owns its name on the bus.
  */
-TestDaemon *test_daemon_start(TestRoom *room, const char *folder, const char *config,
+TestDaemon *test_daemon_start(TestRoom *room, const char *uri, const char *config,
                               const char *const *arguments, GError **error);
 
 /* Kills what runs still, and frees. */

@@ -114,6 +114,23 @@ test_guest_boot(TestRoom *room, const char *folder, const TestGuestOptions *opti
     return g_steal_pointer(&guest);
 }
 
+TestGuest *
+test_guest_adopt(const char *name, const char *console, GSocketConnection *control)
+{
+    TestGuest *guest = g_new0(TestGuest, 1);
+    guest->name = g_strdup(name);
+    guest->console = g_strdup(console);
+    guest->control = guest_control_client_new(control);
+    return guest;
+}
+
+void
+test_guest_reconnect(TestGuest *guest, GSocketConnection *control)
+{
+    guest_control_client_free(guest->control);
+    guest->control = guest_control_client_new(control);
+}
+
 void
 test_guest_quit(TestGuest *guest)
 {

@@ -71,6 +71,20 @@ gboolean test_guest_wait_ready(TestGuest *guest, GError **error);
 TestGuest *test_guest_boot(TestRoom *room, const char *folder, const TestGuestOptions *options,
                            GError **error);
 
+/*
+ * test_guest_adopt:
+ * @console: the file of the kernel's messages
+ * @control: QEMU's connection to its second serial port
+ *
+ * Takes a guest whose QEMU is another's, libvirt's say. It has no witness, no monitor
+ * and no process; all that the guest itself can be asked works. Still to do is
+ * test_guest_wait_ready().
+ */
+TestGuest *test_guest_adopt(const char *name, const char *console, GSocketConnection *control);
+
+/* Goes on with an adopted guest in another QEMU, to which it has been migrated. */
+void test_guest_reconnect(TestGuest *guest, GSocketConnection *control);
+
 /* Asks QEMU to quit, and kills it if it does not within a few seconds. */
 void test_guest_quit(TestGuest *guest);
 

@@ -81,10 +81,23 @@ test_guest_unavailable(const char *kernel)
     return NULL;
 }
 
+char *
+test_machine_image(const char *kernel, gboolean udev_rule, GError **error)
+{
+    int status = 0;
+    return build_image(kernel, udev_rule, &status, error);
+}
+
+gboolean
+test_machine_has_kvm(void)
+{
+    return access("/dev/kvm", R_OK | W_OK) == 0;
+}
+
 static void
 add_accelerator(GStrvBuilder *line)
 {
-    if (access("/dev/kvm", R_OK | W_OK) == 0) {
+    if (test_machine_has_kvm()) {
         add(line, "-accel");
         add(line, "kvm");
     }
@@ -155,8 +168,8 @@ add_kernel(GStrvBuilder *line, const TestGuestOptions *options, const char *imag
     add(line, "-initrd");
     add(line, "%s/initrd", image);
     add(line, "-append");
-    /* A panic resets the machine, which ends QEMU unless the options say otherwise. */
-    add(line, "console=ttyS0 quiet panic=-1%s%s", options->append != NULL ? " " : "",
+    /* A reset ends QEMU unless the options say otherwise. */
+    add(line, TEST_MACHINE_APPEND "%s%s", options->append != NULL ? " " : "",
         options->append != NULL ? options->append : "");
     if (!options->reboots)
         add(line, "-no-reboot");
@@ -166,9 +179,8 @@ char **
 test_machine_arguments(const TestGuestOptions *options, const TestMachinePaths *paths,
                        GError **error)
 {
-    int status = 0;
     const char *machine = options->machine != NULL ? options->machine : "q35";
-    g_autofree char *image = build_image(options->kernel, !options->no_udev_rule, &status, error);
+    g_autofree char *image = test_machine_image(options->kernel, !options->no_udev_rule, error);
     if (image == NULL)
         return NULL;
     g_autoptr(GStrvBuilder) line = g_strv_builder_new();

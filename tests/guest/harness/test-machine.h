@@ -14,6 +14,22 @@ typedef struct {
     const char *console; /* a file: the first serial port */
 } TestMachinePaths;
 
+/* The kernel's command line, without what a test adds. A panic resets the machine. */
+#define TEST_MACHINE_APPEND "console=ttyS0 quiet panic=-1"
+
+/* Whether guests can run on KVM; else on TCG. */
+gboolean test_machine_has_kvm(void);
+
+/*
+ * test_machine_image:
+ * @kernel: (nullable): line
+ *
+ * Builds the image if the cache has it not.
+ *
+ * Returns: (transfer full): the folder that holds vmlinuz and initrd.
+ */
+char *test_machine_image(const char *kernel, gboolean udev_rule, GError **error);
+
 /*
  * test_machine_arguments:
  *

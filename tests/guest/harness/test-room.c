@@ -15,8 +15,23 @@ struct TestRoom {
     pid_t owner;
 };
 
-/* The guard's whole program; $1 is the folder. */
-static const char guard_script[] = "trap '' HUP INT TERM; read -r end; rm -rf \"$1\"";
+/*
+ * The guard's whole program; $1 is the folder. Each line that it reads is a folder of
+ * pid files, and how the programs are called that they may name.
+ */
+static const char guard_script[] =
+    "trap '' HUP INT TERM\n"
+    "room=$1 named=\n"
+    "while read -r folder program; do named=\"$named $folder $program\"; done\n"
+    "set -- $named\n"
+    "while [ $# -gt 0 ]; do\n"
+    "    for file in \"$1\"/*.pid; do\n"
+    "        pid=$(cat \"$file\") && name=$(cat \"/proc/$pid/comm\") || continue\n"
+    "        case $name in \"$2\"*) kill -9 \"$pid\" ;; esac\n"
+    "    done 2>/dev/null\n"
+    "    shift 2\n"
+    "done\n"
+    "rm -rf \"$room\"\n";
 
 static void
 start_session(gpointer unused)
@@ -101,6 +116,91 @@ test_room_spawn(TestRoom *room, const char *const *arguments, const char *log,
         fclose(file);
     }
     return g_subprocess_launcher_spawnv(launcher, arguments, error);
+}
+
+/* A program while we wait for its end. */
+typedef struct {
+    GSubprocess *process;
+    char **output;
+    char **messages;
+    GError **error;
+    gboolean finished;
+    gboolean succeeded;
+    gboolean timed_out;
+} Run;
+
+static void
+on_finished(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Run *run = data;
+    run->succeeded = g_subprocess_communicate_utf8_finish(run->process, result, run->output,
+                                                          run->messages, run->error);
+    run->finished = TRUE;
+}
+
+static gboolean
+on_timeout(gpointer data)
+{
+    Run *run = data;
+    run->timed_out = TRUE;
+    g_subprocess_force_exit(run->process);
+    return G_SOURCE_REMOVE;
+}
+
+/* In a main context of its own, so that nothing else of the test runs meanwhile. */
+static void
+wait_for_end(Run *run, guint timeout_s)
+{
+    g_autoptr(GMainContext) context = g_main_context_new();
+    g_autoptr(GSource) timeout = g_timeout_source_new_seconds(timeout_s);
+    g_source_set_callback(timeout, on_timeout, run, NULL);
+    g_source_attach(timeout, context);
+    g_main_context_push_thread_default(context);
+    g_subprocess_communicate_utf8_async(run->process, NULL, NULL, on_finished, run);
+    while (!run->finished)
+        g_main_context_iteration(context, TRUE);
+    g_main_context_pop_thread_default(context);
+    g_source_destroy(timeout);
+}
+
+gboolean
+test_room_run(TestRoom *room, const char *const *arguments, guint timeout_s, int *status,
+              char **output, char **messages, GError **error)
+{
+    g_autofree char *out = NULL, *err = NULL;
+    g_autoptr(GSubprocess) process =
+        test_room_spawn(room, arguments, NULL,
+                        G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_PIPE, error);
+    if (process == NULL)
+        return FALSE;
+    Run run = { .process = process, .output = &out, .messages = &err, .error = error };
+    wait_for_end(&run, timeout_s);
+    if (!run.succeeded)
+        return FALSE;
+    if (run.timed_out) {
+        g_set_error(error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "%s did not end: %s", arguments[0],
+                    err);
+        return FALSE;
+    }
+    *status = test_room_exit_status(process);
+    *output = g_steal_pointer(&out);
+    *messages = g_steal_pointer(&err);
+    return TRUE;
+}
+
+gboolean
+test_room_end_named(TestRoom *room, const char *folder, const char *program, GError **error)
+{
+    g_autofree char *line = g_strdup_printf("%s %s\n", folder, program);
+    return g_output_stream_write_all(g_subprocess_get_stdin_pipe(room->guard), line, strlen(line),
+                                     NULL, NULL, error);
+}
+
+int
+test_room_exit_status(GSubprocess *process)
+{
+    return g_subprocess_get_if_exited(process) ? g_subprocess_get_exit_status(process)
+                                               : 128 + g_subprocess_get_term_sig(process);
 }
 
 void

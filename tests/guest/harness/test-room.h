@@ -6,7 +6,8 @@
  * If the test process is killed instead, a guard process (a session of its own,
  * so that no signal to the test's group reaches it) sees its standard input end
  * and removes the folder, and every process started with test_room_spawn() is
- * sent SIGKILL by the kernel.
+ * sent SIGKILL by the kernel. Processes that leave their parents, as libvirt's QEMUs
+ * do, are the guard's too, whichever way the test ends: see test_room_end_named().
  */
 #pragma once
 
@@ -47,6 +48,35 @@ char *test_room_path(TestRoom *room, const char *name);
  */
 GSubprocess *test_room_spawn(TestRoom *room, const char *const *arguments, const char *log,
                              GSubprocessFlags flags, GError **error);
+
+/*
+ * test_room_run:
+ * @timeout_s: for its end; it is killed then
+ * @status: (out): its exit status; 128 + signal
+ * @output: (out) (transfer full): what it wrote to its standard output
+ * @messages: (out) (transfer full): and to its standard error
+ *
+ * Runs a program and waits for its end. Any exit status is a success of this function.
+ *
+ * Returns: FALSE with @error set if it could not be run or did not end in time.
+ */
+gboolean test_room_run(TestRoom *room, const char *const *arguments, guint timeout_s, int *status,
+                       char **output, char **messages, GError **error);
+
+/*
+ * test_room_end_named:
+ * @folder: without white space; need not exist yet
+ * @program: how the programs' names begin
+ *
+ * Tells the guard to kill, before it removes the room's folder, the processes that the
+ * files *.pid of @folder then name, if they run @program: a pid may have been given to
+ * another process since.
+ */
+gboolean test_room_end_named(TestRoom *room, const char *folder, const char *program,
+                             GError **error);
+
+/* Returns: the exit status of a process that has ended; 128 + signal. */
+int test_room_exit_status(GSubprocess *process);
 
 /* Sends SIGKILL and waits for the end. @process may be NULL or have ended. */
 void test_room_kill(GSubprocess *process);

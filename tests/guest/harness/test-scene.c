@@ -13,6 +13,7 @@ test_scene_setup(void **state)
     *state = scene;
     test_check((scene->room = test_room_new(&error)) != NULL);
     scene->folder = test_room_path(scene->room, "guests");
+    scene->uri = g_strconcat("qmp:", scene->folder, NULL);
     g_mkdir_with_parents(scene->folder, 0700);
     return 0;
 }
@@ -28,6 +29,7 @@ test_scene_teardown(void **state)
     for (guint i = 0; i < TEST_SCENE_GUESTS; i++)
         test_guest_free(scene->guests[i].guest);
     test_room_free(scene->room);
+    g_free(scene->uri);
     g_free(scene->folder);
     g_free(scene);
     return 0;
@@ -87,8 +89,8 @@ await_guests(TestScene *scene)
 void
 test_scene_start_daemon(TestScene *scene, const char *config, const char *const *arguments)
 {
-    test_check((scene->daemon = test_daemon_start(scene->room, scene->folder, config, arguments,
-                                                  &error)) != NULL);
+    test_check((scene->daemon =
+                    test_daemon_start(scene->room, scene->uri, config, arguments, &error)) != NULL);
     await_guests(scene);
 }
 

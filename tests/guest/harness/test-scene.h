@@ -38,6 +38,7 @@ typedef struct {
 typedef struct {
     TestRoom *room;
     char *folder; /* of the monitors' sockets */
+    char *uri;    /* that memplugd connects to: of the folder, unless a case changes it */
     TestDaemon *daemon;
     TestSceneGuest guests[TEST_SCENE_GUESTS];
     gboolean passed;
