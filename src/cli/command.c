@@ -21,6 +21,18 @@ const CommandOption command_global_options[] = {
     { NULL },
 };
 
+static const char *const status_meanings[] = {
+    [COMMAND_DONE] = "done",
+    [COMMAND_FAILED] = "failed",
+    [COMMAND_WRONG_USAGE] = "wrong usage",
+};
+
+const char *
+command_status_meaning(CommandStatus status)
+{
+    return status_meanings[status];
+}
+
 const Command *const *
 command_all(void)
 {
@@ -114,6 +126,17 @@ command_describe(const Command *command)
     return g_string_free(text, FALSE);
 }
 
+static void
+describe_statuses(GString *text)
+{
+    g_string_append(text, "Exit status:");
+    for (CommandStatus status = COMMAND_DONE; status <= COMMAND_WRONG_USAGE; status++) {
+        g_string_append_printf(text, "%s %d %s", status == COMMAND_DONE ? "" : ",", status,
+                               command_status_meaning(status));
+    }
+    g_string_append(text, ".\n");
+}
+
 char *
 command_describe_all(void)
 {
@@ -127,8 +150,8 @@ command_describe_all(void)
                                (*command)->summary);
     }
     describe_options(text, "Options of every command", command_global_options);
-    g_string_append(text, "\n'memplug help COMMAND' tells more about each.\n"
-                          "Exit status: 0 done, 1 failed, 2 wrong usage.\n");
+    g_string_append(text, "\n'memplug help COMMAND' tells more about each.\n");
+    describe_statuses(text);
     return g_string_free(text, FALSE);
 }
 

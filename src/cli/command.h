@@ -56,6 +56,9 @@ typedef enum {
     COMMAND_WRONG_USAGE = 2,
 } CommandStatus;
 
+/* Returns: "done", "failed" or "wrong usage". */
+const char *command_status_meaning(CommandStatus status);
+
 /* The families' rows. */
 extern const Command command_list, command_info, command_stats;
 extern const Command command_setmem, command_plug, command_unplug;
