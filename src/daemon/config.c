@@ -281,6 +281,10 @@ config_load(const char *file, gboolean required, GError **error)
 char *
 config_default_file(void)
 {
+    const char *systemd = g_getenv("CONFIGURATION_DIRECTORY");
+
+    if (systemd && *systemd)
+        return g_build_filename(systemd, "memplug.conf", NULL);
     if (geteuid() == 0)
         return g_build_filename(MEMPLUG_SYSCONFDIR, "memplug", "memplug.conf", NULL);
     return g_build_filename(g_get_user_config_dir(), "memplug", "memplug.conf", NULL);

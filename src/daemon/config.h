@@ -41,7 +41,9 @@ typedef enum {
  */
 Config *config_load(const char *file, gboolean required, GError **error);
 
-/* Returns: (transfer full): where config_load() looks when nobody says. */
+/* Returns: (transfer full): the file to load when nobody names one: in the folder
+ *   that a service manager gave ($CONFIGURATION_DIRECTORY), else the system's for
+ *   root and the user's own for everybody else. */
 char *config_default_file(void);
 
 void config_free(Config *config);

@@ -200,6 +200,73 @@ test_budget_without_a_word_leaves_the_host_a_reserve(void **state)
     assert_int_equal(config_budget(&config, 2048 * MIB), 1024 * MIB);
 }
 
+static void
+test_a_service_manager_says_where_the_file_is(void **state)
+{
+    g_autofree char *file = NULL;
+
+    g_setenv("CONFIGURATION_DIRECTORY", "/somewhere/memplug", TRUE);
+    file = config_default_file();
+    g_unsetenv("CONFIGURATION_DIRECTORY");
+    assert_string_equal(file, "/somewhere/memplug/memplug.conf");
+}
+
+/* Returns: (transfer full): what "known: ..." or "known are ..." lists when @text is refused. */
+static GStrv
+known_instead_of(const Bed *bed, const char *text)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GRegex) list = g_regex_new("known(?::| are) (.*)", 0, 0, NULL);
+    g_autoptr(GRegex) separator = g_regex_new(", | and ", 0, 0, NULL);
+    g_autoptr(GMatchInfo) match = NULL;
+    g_autofree char *names = NULL;
+
+    write_file(bed->file, text);
+    assert_null(config_load(bed->file, TRUE, &error));
+    assert_true(g_regex_match(list, error->message, 0, &match));
+    names = g_match_info_fetch(match, 1);
+    return g_regex_split(separator, names, 0);
+}
+
+/* Returns: (transfer full): the page's section with that heading. */
+static char *
+section_of_page(const char *page, const char *section)
+{
+    g_autofree char *heading = g_strdup_printf("\n# %s\n", section);
+    const char *begin = strstr(page, heading);
+    const char *end;
+
+    if (!begin)
+        fail_msg("the page has no section %s", section);
+    begin += strlen(heading);
+    end = strstr(begin, "\n# ");
+    return g_strndup(begin, end ? (gsize)(end - begin) : strlen(begin));
+}
+
+static void
+test_the_manual_page_has_every_key(void **state)
+{
+    const Bed *bed = *state;
+    g_autofree char *page = NULL;
+    g_auto(GStrv) sections = known_instead_of(bed, "[nonsense]\n");
+
+    assert_true(g_file_get_contents(g_getenv("MEMPLUG_CONF_PAGE"), &page, NULL, NULL));
+    assert_true(g_strv_length(sections) >= 4);
+    for (char **section = sections; *section; section++) {
+        g_autofree char *text = section_of_page(page, *section);
+        g_autofree char *wrong = g_strdup_printf("%s\nnonsense = 1\n", *section);
+        g_auto(GStrv) keys = known_instead_of(bed, wrong);
+
+        assert_true(g_strv_length(keys) >= 2);
+        for (char **key = keys; *key; key++) {
+            g_autofree char *entry = g_strdup_printf("\n*%s* = ", *key);
+
+            if (!strstr(text, entry) && !strstr(text, "The same keys"))
+                fail_msg("the page does not tell of %s in %s", *key, *section);
+        }
+    }
+}
+
 int
 main(void)
 {
@@ -211,6 +278,8 @@ main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_bad_files_are_refused_with_the_place_and_the_reason,
                                         setup, teardown),
+        cmocka_unit_test(test_a_service_manager_says_where_the_file_is),
+        cmocka_unit_test_setup_teardown(test_the_manual_page_has_every_key, setup, teardown),
         cmocka_unit_test(test_budget_without_a_word_leaves_the_host_a_reserve),
     };
 
