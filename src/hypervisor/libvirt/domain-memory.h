@@ -29,3 +29,21 @@ GuestMemory *domain_memory_read(const char *live_xml, GError **error);
  * Returns: whether the definition has the balloon hold some of the boot memory.
  */
 gboolean domain_memory_read_given(const char *inactive_xml, guint64 *given);
+
+/*
+ * domain_memory_cap:
+ * @live_xml: of the running domain
+ * @limit: bytes that all of QEMU may use, by a memory control group's limit
+ * @cap: (out): bytes that the guest may have under it; untouched on failure
+ *
+ * What QEMU needs for itself is taken as KubeVirt's GetMemoryOverhead() does,
+ * 8 MiB for each vCPU, the video RAM, and page tables of 1/512 of the guest's
+ * memory (8 bytes for each page of 4 KiB), beside a fixed part: KubeVirt has 30 MiB
+ * for QEMU, 8 MiB for an I/O thread and more for the processes around it; here it is
+ * 64 MiB, since QEMU 7.2 without any devices was measured at 60 MiB beside its
+ * guest's memory. It is never more than half of @limit. domain_memory_read() does the
+ * same for <memtune><hard_limit>.
+ *
+ * Returns: FALSE with @error (DOMAIN_XML_ERROR) set.
+ */
+gboolean domain_memory_cap(const char *live_xml, guint64 limit, guint64 *cap, GError **error);

@@ -92,8 +92,25 @@ gboolean domain_xml_number(const DomainXml *xml, xmlNode *from, const char *path
 gboolean domain_xml_size(const DomainXml *xml, xmlNode *from, const char *path, guint64 *bytes,
                          GError **error);
 
-/* Returns: (transfer full): the document as text, with what was not changed as it was. */
+/*
+ * Changes. Sizes are written in KiB, as libvirt does.
+ */
+
+/*
+ * domain_xml_add:
+ * @after: (nullable): the child of @parent that it follows; NULL: it is the last
+ * @element: text of ours, each deeper line indented by 2 spaces more
+ *
+ * Returns: (transfer none): the new element, indented as its place demands.
+ */
+xmlNode *domain_xml_add(const DomainXml *xml, xmlNode *parent, xmlNode *after, const char *element);
+
+/* Sets the child @name of @parent to @bytes, a multiple of 1024; adds it if it is not there. */
+void domain_xml_set_size(const DomainXml *xml, xmlNode *parent, const char *name, guint64 bytes);
+
+/* Returns: (transfer full): the document as libvirt prints it, and so with nothing
+ *   but its changes different from what libvirt printed. */
 char *domain_xml_print(const DomainXml *xml);
 
-/* Returns: (transfer full): one element as text, without a line's end. */
-char *domain_xml_print_node(const DomainXml *xml, xmlNode *node);
+/* Returns: (transfer full): one element and what it holds, likewise; no line end. */
+char *domain_xml_print_node(xmlNode *node);
