@@ -11,9 +11,8 @@
  * @inactive_xml: the definition
  * @size: bytes that the guest shall have once it has started
  *
- * With a virtio-mem device, what is above the boot memory and its DIMMs is requested
- * of it, in blocks, rounded up; what is below them, or what a block is too much, is
- * held by the balloon from the start (<currentMemory>).
+ * What is above boot memory and DIMMs is requested of the virtio-mem devices, in whole
+ * blocks, of each by its share; what is below them is held by the balloon from the start.
  *
  * Returns: (transfer full): the changed definition; NULL with @error (DOMAIN_XML_ERROR;
  *   _REFUSED, naming the highest size, if it can hold no @size).

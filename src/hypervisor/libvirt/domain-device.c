@@ -92,15 +92,13 @@ domain_device_with_requested(const char *live_xml, const char *alias, guint64 re
 }
 
 char *
-domain_device_new_alias(const char *live_xml, const char *kind)
+domain_device_next_alias(const DomainXml *xml, const char *kind)
 {
-    g_autoptr(DomainXml) xml = domain_xml_open(live_xml, "domain", NULL);
     g_autoptr(GHashTable) taken = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    g_autoptr(GPtrArray) names =
-        xml ? domain_xml_find_all(xml, NULL, "/domain/devices/*/alias") : g_ptr_array_new();
+    g_autoptr(GPtrArray) names = domain_xml_find_all(xml, NULL, "/domain/devices/*/alias/@name");
 
     for (guint i = 0; i < names->len; i++) {
-        char *name = domain_xml_text(xml, names->pdata[i], "@name");
+        char *name = domain_xml_text(xml, names->pdata[i], ".");
 
         if (name)
             g_hash_table_add(taken, name);
@@ -111,4 +109,13 @@ domain_device_new_alias(const char *live_xml, const char *kind)
         if (!g_hash_table_contains(taken, alias))
             return g_steal_pointer(&alias);
     }
+}
+
+char *
+domain_device_new_alias(const char *live_xml, const char *kind)
+{
+    g_autoptr(DomainXml) xml = domain_xml_open(live_xml, "domain", NULL);
+
+    return xml ? domain_device_next_alias(xml, kind)
+               : g_strdup_printf(MEMORY_DEVICE_LIBVIRT_ID_PREFIX "%s0", kind);
 }

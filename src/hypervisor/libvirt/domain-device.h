@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include <glib.h>
+#include "hypervisor/libvirt/domain-xml.h"
 
 /* libvirt's alias of a device is QEMU's id of it. */
 #define DOMAIN_DEVICE_DIMM       "dimm"
@@ -58,3 +58,6 @@ char *domain_device_find(const char *live_xml, const char *alias, GError **error
  *   that no device of @live_xml has; the first if @live_xml cannot be read.
  */
 char *domain_device_new_alias(const char *live_xml, const char *kind);
+
+/* Returns: (transfer full): the same, of a document that is open already. */
+char *domain_device_next_alias(const DomainXml *xml, const char *kind);

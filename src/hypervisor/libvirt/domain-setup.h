@@ -6,10 +6,20 @@
 
 #include "hypervisor/guest-setup.h"
 
+/* The port of the guest's agent, and where it is found. */
+#define DOMAIN_SETUP_CHANNEL                                 \
+    "<channel type='unix'>\n"                                \
+    "  <target type='virtio' name='org.memplug.stats.0'/>\n" \
+    "</channel>"
+#define DOMAIN_SETUP_CHANNEL_PATH \
+    "/domain/devices/channel/target[@type='virtio'][@name='org.memplug.stats.0']"
+
+#define DOMAIN_SETUP_BALLOON_PATH "/domain/devices/memballoon[@model and @model!='none']"
+
 /*
  * domain_setup_plan:
  * @inactive_xml: the definition
- * @wanted: its max, where not 0, is at least what the guest can reach afterwards
+ * @wanted: its max, where not 0, is what the guest can reach afterwards, if not more
  * @sensible_max: bytes, for a domain that has no larger <maxMemory> and @wanted names none
  *
  * Adds what is missing and takes nothing away: <maxMemory>, a NUMA cell (libvirt

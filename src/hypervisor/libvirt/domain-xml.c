@@ -255,22 +255,23 @@ parse_element(const DomainXml *xml, const char *element, guint depth)
 }
 
 xmlNode *
-domain_xml_add(const DomainXml *xml, xmlNode *parent, xmlNode *after, const char *element)
+domain_xml_add(const DomainXml *xml, xmlNode *parent, xmlNode *before, const char *element)
 {
     guint depth = depth_of(parent) + 1;
     xmlNode *added = parse_element(xml, element, depth);
 
-    /* The last child is the white space before the end of a parent that has children. */
-    if (!after && parent->last && xmlIsBlankNode(parent->last) && parent->last->prev)
-        after = parent->last->prev;
-    if (after) {
-        xmlNode *line = xmlAddNextSibling(after, new_line(xml, depth));
-
-        return xmlAddNextSibling(line, added);
+    if (before) {
+        xmlAddPrevSibling(before, added);
+        xmlAddPrevSibling(before, new_line(xml, depth));
+    } else if (parent->last && xmlIsBlankNode(parent->last) && parent->last->prev) {
+        /* Before the white space that leads to the parent's end. */
+        xmlAddPrevSibling(parent->last, added);
+        xmlAddPrevSibling(added, new_line(xml, depth));
+    } else {
+        xmlAddChild(parent, new_line(xml, depth));
+        xmlAddChild(parent, added);
+        xmlAddChild(parent, new_line(xml, depth - 1));
     }
-    xmlAddChild(parent, new_line(xml, depth));
-    xmlAddChild(parent, added);
-    xmlAddChild(parent, new_line(xml, depth - 1));
     return added;
 }
 

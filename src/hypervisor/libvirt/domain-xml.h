@@ -98,12 +98,13 @@ gboolean domain_xml_size(const DomainXml *xml, xmlNode *from, const char *path, 
 
 /*
  * domain_xml_add:
- * @after: (nullable): the child of @parent that it follows; NULL: it is the last
+ * @before: (nullable): the child of @parent that it precedes; NULL: it is the last
  * @element: text of ours, each deeper line indented by 2 spaces more
  *
  * Returns: (transfer none): the new element, indented as its place demands.
  */
-xmlNode *domain_xml_add(const DomainXml *xml, xmlNode *parent, xmlNode *after, const char *element);
+xmlNode *domain_xml_add(const DomainXml *xml, xmlNode *parent, xmlNode *before,
+                        const char *element);
 
 /* Sets the child @name of @parent to @bytes, a multiple of 1024; adds it if it is not there. */
 void domain_xml_set_size(const DomainXml *xml, xmlNode *parent, const char *name, guint64 bytes);
