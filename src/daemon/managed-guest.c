@@ -195,7 +195,7 @@ on_resize_changed(ManagedGuest *managed)
 static void
 on_resize_report(Resize *resize, const ResizeReport *report, gpointer data)
 {
-    g_autofree char *step = memory_step_describe(report->step);
+    g_autofree char *step = memory_step_describe(report->step, resize_get_memory(resize));
     const char *kind = resize_report_kind_name(report->kind);
     gboolean well = report->kind == RESIZE_REPORT_ORDERED || report->kind == RESIZE_REPORT_FOLLOWED;
 

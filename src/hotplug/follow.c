@@ -56,22 +56,47 @@ follow_arrived(const GuestMemory *memory, const MemoryStep *step)
     return FALSE;
 }
 
-guint64
-follow_size(const GuestMemory *memory, const char *subject)
+/* When the bytes that @subject has change, it moves. */
+static guint64
+size_of(const GuestMemory *memory, const char *subject)
 {
     const MemoryDevice *device = guest_memory_find(memory, subject);
 
     return device ? device->size : memory->ballooned;
 }
 
-gint64
-follow_patience(const FollowPatience *patience, const GuestMemory *memory, const char *subject)
+/* How long @subject may stand still before it is given up. */
+static gint64
+patience_with(const FollowPatience *patience, const GuestMemory *memory, const char *subject)
 {
     const MemoryDevice *device = guest_memory_find(memory, subject);
 
     if (!device || device->kind == MEMORY_DEVICE_VIRTIO_MEM)
         return patience->progress_us;
     return device->removing ? patience->unplug_us : patience->plug_us;
+}
+
+gboolean
+follow_wait(FollowWait *wait, const FollowPatience *patience, const GuestMemory *memory,
+            const char *subject, gint64 now)
+{
+    guint64 size = size_of(memory, subject);
+
+    if (g_strcmp0(wait->subject, subject) != 0) {
+        follow_wait_end(wait);
+        *wait = (FollowWait){ g_strdup(subject), now, now, size };
+    }
+    if (size != wait->size) {
+        wait->size = size;
+        wait->progress_us = now;
+    }
+    return now - wait->progress_us < patience_with(patience, memory, subject);
+}
+
+void
+follow_wait_end(FollowWait *wait)
+{
+    g_clear_pointer(&wait->subject, g_free);
 }
 
 const char *

@@ -24,12 +24,26 @@ const char *follow_subject(const MemoryStep *step);
 /* Returns: whether the guest stands where @step wanted it. */
 gboolean follow_arrived(const GuestMemory *memory, const MemoryStep *step);
 
-/* Returns: the bytes that @subject has now; when they change, it moves. */
-guint64 follow_size(const GuestMemory *memory, const char *subject);
+/* Something that is waited for, whoever set it moving. All 0: nothing is. */
+typedef struct {
+    char *subject; /* owned */
+    gint64 since_us;
+    gint64 progress_us; /* when it last moved, ... */
+    guint64 size;       /* ... to this */
+} FollowWait;
 
-/* Returns: how long @subject may stand still before it is given up. */
-gint64 follow_patience(const FollowPatience *patience, const GuestMemory *memory,
-                       const char *subject);
+/*
+ * follow_wait:
+ * @subject: RECIPE_BALLOON or a device of @memory, which was just observed
+ *
+ * Goes on to wait for @subject, or begins to if it was another until now.
+ * Returns: FALSE if it has stood still for longer than anybody should wait.
+ */
+gboolean follow_wait(FollowWait *wait, const FollowPatience *patience, const GuestMemory *memory,
+                     const char *subject, gint64 now);
+
+/* Nothing is waited for any more. */
+void follow_wait_end(FollowWait *wait);
 
 /* Returns: static text for people: why @subject, given up, did not move on. */
 const char *follow_stall_reason(const GuestMemory *memory, const char *subject);

@@ -22,11 +22,15 @@
  * device, else DIMMs. Capacity is rounded up to what the devices can make, so
  * without a balloon a guest ends up to one grain above its target, never below.
  *
+ * Where the guest has several NUMA nodes, what comes and goes keeps their proportions
+ * (node-balance.h).
+ *
  * A device under a bound stays where it is or goes as far as the bound lets it.
  */
 #include "hotplug/recipe.h"
 
 #include "hotplug/dimm-ladder.h"
+#include "hotplug/node-balance.h"
 
 /* A policy that moves a balloon by less moves noise. */
 #define BALLOON_POLICY_GRAIN (G_GUINT64_CONSTANT(1) << 20)
@@ -121,20 +125,6 @@ virtio_mem_bytes(const GuestMemory *memory)
     return capacity_of(memory) - memory->boot - guest_memory_dimms(memory);
 }
 
-/* What maxmem leaves for DIMMs: virtio-mem devices reserve all that they could become. */
-static guint64
-dimm_headroom(const GuestMemory *memory)
-{
-    guint64 taken = memory->boot;
-
-    for (guint i = 0; i < memory->n_devices; i++) {
-        const MemoryDevice *device = &memory->devices[i];
-
-        taken += device->kind == MEMORY_DEVICE_DIMM ? device->size : device->max;
-    }
-    return memory->max - MIN(memory->max, taken);
-}
-
 static guint64
 round_down(guint64 value, guint64 grain)
 {
@@ -187,15 +177,56 @@ unsettled_dimm(const Question *question)
  * virtio-mem
  */
 
-/* What @device should be asked for so that, after it, @left bytes are covered. */
-static guint64
-virtio_mem_share(const Question *question, const MemoryDevice *device, guint64 left)
+/* A device without a name cannot be told anything, one without a block is none. */
+static gboolean
+can_be_asked(const MemoryDevice *device)
 {
-    RecipeBound bound = bound_of(question, device->id);
-    guint64 most = round_down(MIN(device->max, bound.most), device->block);
-    guint64 least = MIN(round_up(bound.least, device->block), most);
+    return device->kind == MEMORY_DEVICE_VIRTIO_MEM && device->id && device->block > 0;
+}
 
-    return CLAMP(round_up(MIN(left, most), device->block), least, most);
+/* Returns: (transfer full): how the devices that can be asked share @total, in their order. */
+static NodeShare *
+virtio_mem_shares(const Question *question, guint64 total)
+{
+    const GuestMemory *memory = question->memory;
+    NodeShare *shares = g_new(NodeShare, memory->n_devices);
+    guint n_shares = 0;
+
+    for (guint i = 0; i < memory->n_devices; i++) {
+        const MemoryDevice *device = &memory->devices[i];
+        RecipeBound bound = bound_of(question, device->id);
+        guint64 most;
+
+        if (!can_be_asked(device))
+            continue;
+        most = round_down(MIN(device->max, bound.most), device->block);
+        shares[n_shares++] = (NodeShare){
+            .node = device->node,
+            .now = device->requested,
+            .least = MIN(round_up(bound.least, device->block), most),
+            .most = most,
+            .block = device->block,
+        };
+    }
+    node_balance_share(memory, shares, n_shares, total);
+    return shares;
+}
+
+/* What @device comes to if it is to have @share: an order, waiting, or nothing. */
+static void
+want_share(const Question *question, const MemoryDevice *device, guint64 share, Wanted *wanted)
+{
+    if (wanted->change || wanted->wait)
+        return;
+    if (share != device->requested) {
+        wanted->change = TRUE;
+        wanted->step = (MemoryStep){ .kind = MEMORY_STEP_RESIZE_VIRTIO_MEM,
+                                     .size = share,
+                                     .node = device->node,
+                                     .device = device->id };
+    } else if (device->size != device->requested && !is_bounded(question, device->id)) {
+        wanted->wait = device->id;
+    }
 }
 
 static Wanted
@@ -205,29 +236,24 @@ want_virtio_mem(const Question *question)
     guint64 fixed = memory->boot + guest_memory_dimms(memory);
     guint64 held = question->means.balloon ? 0 : memory->ballooned;
     guint64 left = question->target + held - MIN(question->target + held, fixed);
+    g_autofree NodeShare *shares = virtio_mem_shares(question, left);
     guint64 capacity = fixed;
     const MemoryDevice *unsettled = unsettled_dimm(question);
     Wanted wanted = { .wait = unsettled ? unsettled->id : NULL };
 
-    for (guint i = 0; i < memory->n_devices; i++) {
-        const MemoryDevice *device = &memory->devices[i];
-        guint64 share;
+    /* Those that grow first, since what they give may cover what the others lose. */
+    for (guint turn = 0; turn < 2; turn++) {
+        for (guint i = 0, next = 0; i < memory->n_devices; i++) {
+            const MemoryDevice *device = &memory->devices[i];
+            guint64 share;
 
-        if (device->kind != MEMORY_DEVICE_VIRTIO_MEM || !device->id || device->block == 0)
-            continue;
-        share = virtio_mem_share(question, device, left);
-        left -= MIN(left, share);
-        capacity += share;
-        if (wanted.change || wanted.wait)
-            continue;
-        if (share != device->requested) {
-            wanted.change = TRUE;
-            wanted.step = (MemoryStep){ .kind = MEMORY_STEP_RESIZE_VIRTIO_MEM,
-                                        .size = share,
-                                        .node = device->node,
-                                        .device = device->id };
-        } else if (device->size != device->requested && !is_bounded(question, device->id)) {
-            wanted.wait = device->id;
+            if (!can_be_asked(device))
+                continue;
+            share = shares[next++].now;
+            if (turn == 0)
+                capacity += share;
+            if ((turn == 0) == (share > device->size))
+                want_share(question, device, share, &wanted);
         }
     }
 
@@ -241,10 +267,26 @@ want_virtio_mem(const Question *question)
  * DIMMs
  */
 
+static gboolean
+may_go(const Question *question, const MemoryDevice *device)
+{
+    return device->kind == MEMORY_DEVICE_DIMM && device->ours && !is_bounded(question, device->id);
+}
+
+/* Whether @a is to go before @b: from the node that is most above its part, then by size. */
+static gboolean
+goes_before(const Question *question, const MemoryDevice *a, const MemoryDevice *b)
+{
+    gint64 of_a = node_balance_surplus(question->memory, a->node, 0);
+    gint64 of_b = node_balance_surplus(question->memory, b->node, 0);
+
+    return of_a > of_b || (of_a == of_b && a->size > b->size);
+}
+
 /*
  * The DIMM of ours to let go while @spare bytes are too many, or NULL.
  *
- * With a balloon only the largest is considered: a DIMM that was just plugged
+ * With a balloon none goes before the largest can: a DIMM that was just plugged
  * larger than the need leaves less than its own size to spare, so it never
  * pushes an older one out; and a guest that shrinks to its boot memory loses
  * all of them all the same.
@@ -257,12 +299,17 @@ removable_dimm(const Question *question, guint64 spare)
     for (guint i = 0; i < question->memory->n_devices; i++) {
         const MemoryDevice *device = &question->memory->devices[i];
 
-        if (device->kind == MEMORY_DEVICE_DIMM && device->ours &&
-            (question->means.balloon || device->size <= spare) &&
-            !is_bounded(question, device->id) && (!best || device->size > best->size))
+        if (!may_go(question, device))
+            continue;
+        if (device->size > spare) {
+            if (question->means.balloon)
+                return NULL;
+            continue;
+        }
+        if (!best || goes_before(question, device, best))
             best = device;
     }
-    return best && best->size <= spare ? best : NULL;
+    return best;
 }
 
 static guint64
@@ -270,7 +317,8 @@ dimm_size(const Question *question, guint64 need)
 {
     const DimmLadder ladder = {
         .actual = guest_memory_actual(question->memory),
-        .headroom = MIN(dimm_headroom(question->memory), bound_of(question, RECIPE_NEW_DIMM).most),
+        .headroom =
+            MIN(guest_memory_headroom(question->memory), bound_of(question, RECIPE_NEW_DIMM).most),
         .free_slots = guest_memory_free_slots(question->memory),
         .slots = question->memory->slots,
         .surplus = question->means.balloon,
@@ -297,7 +345,9 @@ want_dimm(const Question *question)
         guint64 size = dimm_size(question, question->target - capacity);
 
         wanted.change = size > 0;
-        wanted.step = (MemoryStep){ .kind = MEMORY_STEP_PLUG_DIMM, .size = size };
+        wanted.step = (MemoryStep){ .kind = MEMORY_STEP_PLUG_DIMM,
+                                    .size = size,
+                                    .node = node_balance_plug(memory, size) };
         capacity += size;
     } else if ((removable = removable_dimm(question, capacity - question->target))) {
         wanted.change = TRUE;
@@ -470,7 +520,7 @@ recipe_range(const GuestMemory *memory, Mechanism mechanism)
         }
     } else if (means.dimm) {
         if (guest_memory_free_slots(memory) > 0)
-            range.highest += round_down(dimm_headroom(memory), MEMORY_DIMM_GRAIN);
+            range.highest += round_down(guest_memory_headroom(memory), MEMORY_DIMM_GRAIN);
         range.grain = means.balloon ? BALLOON_POLICY_GRAIN : MEMORY_DIMM_GRAIN;
         range.knee = means.balloon ? capacity : 0;
         range.coarse = means.balloon ? MEMORY_DIMM_GRAIN : 0;

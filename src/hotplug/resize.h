@@ -8,6 +8,7 @@
 #pragma once
 
 #include "hotplug/follow.h"
+#include "hotplug/foreign.h"
 #include "hotplug/recipe.h"
 #include "hotplug/trouble.h"
 #include "hypervisor/guest.h"
@@ -22,9 +23,9 @@ typedef enum {
     RESIZE_SHORT,   /* entered when the recipe is done short of the target; left by a new
                      * target, a change seen in the guest, or when a device is due for
                      * another try. */
-    RESIZE_FROZEN,  /* entered when the guest pauses, migrates or stops answering; left
-                     * when it runs. Nothing is ordered in it, nor looked at but once; the target
-                     * is kept. */
+    RESIZE_FROZEN,  /* entered when the guest pauses, migrates, is busy or stops answering;
+                     * left when it runs. Nothing is ordered in it, nor looked at but once; the
+                     * target is kept. */
 } ResizePhase;
 
 /* Returns: "unknown", "settled", "moving", "short" or "frozen". */
@@ -33,6 +34,7 @@ const char *resize_phase_name(ResizePhase phase);
 typedef struct {
     FollowPatience patience;
     gint64 refresh_us; /* between two looks at a guest in which nothing happens */
+    gint64 rest_us;    /* until a balloon that somebody else set moving has come to rest */
     TroubleTuning trouble;
 } ResizeTuning;
 
@@ -64,6 +66,10 @@ G_DECLARE_FINAL_TYPE(Resize, resize, MEMPLUG, RESIZE, GObject)
  * Signals:
  *   "changed": memory, phase or reason are no longer what they were
  *   "report" (const ResizeReport *): a step began or ended
+ *   "overruled" (const Foreign *): while there is a target, somebody else changed what the
+ *     guest is asked for (FOREIGN_CHANGED), or its balloon went where the guest's start sent it
+ *     (FOREIGN_BY_START). Who does not set another target in answer brings the guest
+ *     back to the one that there is.
  */
 
 /*
@@ -98,8 +104,9 @@ void resize_refresh(Resize *resize);
  *   MEMORY_STEP_PLUG_VIRTIO_MEM, chosen by a person
  *
  * Orders @step out of turn and moves the target by the size of a DIMM, so that
- * the recipe does not take it back. Ends when the guest has followed or refused; in
- * the latter case the target is as before. One such order at a time.
+ * the recipe does not take it back; a virtio-mem device can be plugged without a target, too. Ends
+ * when the guest has followed or refused; in the latter case the target is as before. One such
+ * order at a time.
  */
 void resize_order_async(Resize *resize, const MemoryStep *step, GAsyncReadyCallback callback,
                         gpointer user_data);

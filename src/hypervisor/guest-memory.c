@@ -109,6 +109,19 @@ guest_memory_free_slots(const GuestMemory *memory)
     return memory->slots - MIN(memory->slots, used);
 }
 
+guint64
+guest_memory_headroom(const GuestMemory *memory)
+{
+    guint64 taken = memory->boot;
+
+    for (guint i = 0; i < memory->n_devices; i++) {
+        const MemoryDevice *device = &memory->devices[i];
+
+        taken += device->kind == MEMORY_DEVICE_DIMM ? device->size : device->max;
+    }
+    return memory->max - MIN(memory->max, taken);
+}
+
 const MemoryDevice *
 guest_memory_find(const GuestMemory *memory, const char *id)
 {
@@ -120,19 +133,21 @@ guest_memory_find(const GuestMemory *memory, const char *id)
 }
 
 char *
-memory_step_describe(const MemoryStep *step)
+memory_step_describe(const MemoryStep *step, const GuestMemory *memory)
 {
     g_autofree char *size = size_format(step->size);
+    g_autofree char *node =
+        memory && memory->n_nodes > 1 ? g_strdup_printf(" on node %u", step->node) : g_strdup("");
 
     switch (step->kind) {
     case MEMORY_STEP_PLUG_DIMM:
-        return g_strdup_printf("plug a DIMM of %s", size);
+        return g_strdup_printf("plug a DIMM of %s%s", size, node);
     case MEMORY_STEP_PLUG_VIRTIO_MEM:
-        return g_strdup_printf("plug a virtio-mem device of up to %s", size);
+        return g_strdup_printf("plug a virtio-mem device of up to %s%s", size, node);
     case MEMORY_STEP_UNPLUG_DIMM:
-        return g_strdup_printf("unplug DIMM %s of %s", step->device, size);
+        return g_strdup_printf("unplug DIMM %s of %s%s", step->device, size, node);
     case MEMORY_STEP_RESIZE_VIRTIO_MEM:
-        return g_strdup_printf("resize virtio-mem %s to %s", step->device, size);
+        return g_strdup_printf("resize virtio-mem %s%s to %s", step->device, node, size);
     case MEMORY_STEP_SET_BALLOON:
         return g_strdup_printf("set the balloon to hold %s", size);
     }

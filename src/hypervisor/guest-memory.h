@@ -104,6 +104,10 @@ guint64 guest_memory_dimms(const GuestMemory *memory);
 /* Returns: the DIMM slots that are still free. */
 guint guest_memory_free_slots(const GuestMemory *memory);
 
+/* Returns: the bytes that maxmem leaves for devices yet to come: a virtio-mem device takes
+ *   of it all that it could provide. */
+guint64 guest_memory_headroom(const GuestMemory *memory);
+
 /* Returns: (nullable): the device called @id. */
 const MemoryDevice *guest_memory_find(const GuestMemory *memory, const char *id);
 
@@ -124,5 +128,6 @@ typedef struct {
     const char *device; /* borrowed from the GuestMemory that the step came from */
 } MemoryStep;
 
-/* Returns: (transfer full): the step in words: "plug a DIMM of 128 MiB". */
-char *memory_step_describe(const MemoryStep *step);
+/* Returns: (transfer full): the step in words: "plug a DIMM of 128 MiB", and on which
+ *   node if @memory, that of the guest, has several. @memory may be NULL. */
+char *memory_step_describe(const MemoryStep *step, const GuestMemory *memory);

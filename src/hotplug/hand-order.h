@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A single step that a person chose, from the call until it is answered: it waits
+ * for its turn, is issued, and ends when the guest has followed or refused.
+ */
+#pragma once
+
+#include <gio/gio.h>
+
+#include "hypervisor/guest-memory.h"
+
+typedef struct {
+    GTask *task; /* of the caller; NULL: there is no order */
+    MemoryStep step;
+    char *device; /* owned: behind step.device */
+    gboolean issued;
+} HandOrder;
+
+/* @task: (transfer full): answered by hand_order_answer(); @step: copied */
+void hand_order_begin(HandOrder *order, GTask *task, const MemoryStep *step);
+
+/* Returns: whether there is an order that waits for its turn. */
+gboolean hand_order_is_due(const HandOrder *order);
+
+/* Returns: @target with the order carried out: more by the DIMM that is plugged, less
+ *   by the one that is unplugged. */
+guint64 hand_order_target(const HandOrder *order, guint64 target);
+
+/* Returns: the target that hand_order_target() made @target of. */
+guint64 hand_order_target_without(const HandOrder *order, guint64 target);
+
+/* Answers the caller. @reason: (nullable): why it failed; NULL if it was carried out. */
+void hand_order_answer(HandOrder *order, const char *reason);
