@@ -149,9 +149,9 @@ planner_allocate(const PlanSettings *settings, PlanGuest *guests, gsize n_guests
 }
 
 static const char *const pin_texts[] = {
-    [PLAN_PIN_NONE] = "follows the policy",        [PLAN_PIN_UNMANAGED] = "not managed by memplug",
-    [PLAN_PIN_HELD] = "held by an administrator",  [PLAN_PIN_FROZEN] = "cannot follow now",
-    [PLAN_PIN_NO_SAMPLE] = "no recent statistics",
+    [PLAN_PIN_NONE] = "follows the policy",       [PLAN_PIN_UNMANAGED] = "not managed by memplug",
+    [PLAN_PIN_HELD] = "held by an administrator", [PLAN_PIN_FROZEN] = "cannot follow now",
+    [PLAN_PIN_OBSTACLE] = "cannot be resized",    [PLAN_PIN_NO_SAMPLE] = "no recent statistics",
 };
 
 const char *

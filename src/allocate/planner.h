@@ -9,9 +9,9 @@
  *
  * The caller fills the upper part of a PlanGuest anew for each plan and owns the
  * array; the planner fills the lower part. Guests that the policy must not move
- * (held by an administrator, not managed, paused, without statistics) are pinned:
- * they keep what they were asked for, the policy does not see them, and what they
- * have or were asked for, whichever is more, counts against the budget.
+ * (held by an administrator, not managed, not to be resized, paused, without statistics) are
+ * pinned: they keep what they were asked for, the policy does not see them, and what they have or
+ * were asked for, whichever is more, counts against the budget.
  */
 #pragma once
 
@@ -22,6 +22,7 @@
 typedef enum {
     PLAN_PIN_NONE,
     PLAN_PIN_UNMANAGED, /* opted out of memplug */
+    PLAN_PIN_OBSTACLE,  /* its memory cannot be changed, or must not be */
     PLAN_PIN_HELD,      /* an administrator has set its memory */
     PLAN_PIN_FROZEN,    /* paused, migrating or unreachable: it could not follow */
     PLAN_PIN_NO_SAMPLE, /* nothing is known of its use, or nothing recent: set by the planner */

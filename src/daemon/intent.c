@@ -12,10 +12,13 @@ G_DEFINE_QUARK(memplug_intent_error_quark, intent_error)
 #define KEY_REQUESTED "requested"
 #define KEY_HELD      "held"
 #define KEY_DECISION  "decision"
+#define KEY_GONE      "gone"    /* only of a run that is */
+#define KEY_LINEAGE   "lineage" /* only of a run that has one */
 
 typedef struct {
     Intent intent;
-    gint64 gone_us; /* when the guest was let go; 0: it is there */
+    gint64 gone_s;    /* wall clock: when the guest was let go; 0: it is there */
+    gboolean lineage; /* another run may inherit it */
 } Entry;
 
 struct _IntentStore {
@@ -83,6 +86,7 @@ load(IntentStore *store)
     g_autoptr(GKeyFile) file = g_key_file_new();
     g_autoptr(GError) error = NULL;
     g_auto(GStrv) instances = NULL;
+    gint64 now_s = g_get_real_time() / G_USEC_PER_SEC;
 
     if (!g_key_file_load_from_file(file, store->path, G_KEY_FILE_NONE, &error)) {
         if (!g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_NOENT))
@@ -91,11 +95,14 @@ load(IntentStore *store)
     }
     instances = g_key_file_get_groups(file, NULL);
     for (guint i = 0; instances[i]; i++) {
+        gint64 gone_s = g_key_file_get_int64(file, instances[i], KEY_GONE, NULL);
         Entry entry = {
             .intent.requested = g_key_file_get_uint64(file, instances[i], KEY_REQUESTED, NULL),
             .intent.held = g_key_file_get_boolean(file, instances[i], KEY_HELD, NULL),
             .intent.decision = g_key_file_get_uint64(file, instances[i], KEY_DECISION, NULL),
-            .gone_us = g_get_monotonic_time(),
+            .lineage = g_key_file_get_boolean(file, instances[i], KEY_LINEAGE, NULL),
+            /* It was there when the last daemon went, and is so until it shows again. */
+            .gone_s = gone_s > 0 ? MIN(gone_s, now_s) : now_s,
         };
 
         if (entry.intent.requested > 0)
@@ -136,11 +143,16 @@ flush(IntentStore *store)
 
     g_hash_table_iter_init(&iter, store->entries);
     while (g_hash_table_iter_next(&iter, &instance, &value)) {
-        const Intent *intent = &((const Entry *)value)->intent;
+        const Entry *entry = value;
+        const Intent *intent = &entry->intent;
 
         g_key_file_set_uint64(file, instance, KEY_REQUESTED, intent->requested);
         g_key_file_set_boolean(file, instance, KEY_HELD, intent->held);
         g_key_file_set_uint64(file, instance, KEY_DECISION, intent->decision);
+        if (entry->gone_s > 0)
+            g_key_file_set_int64(file, instance, KEY_GONE, entry->gone_s);
+        if (entry->lineage)
+            g_key_file_set_boolean(file, instance, KEY_LINEAGE, TRUE);
     }
     text = g_key_file_to_data(file, &length, NULL);
     if (!g_file_set_contents_full(store->path, text, (gssize)length, G_FILE_SET_CONTENTS_CONSISTENT,
@@ -196,13 +208,64 @@ intent_store_get(IntentStore *store, const char *instance, Intent *intent)
 
     if (!entry)
         return FALSE;
-    entry->gone_us = 0;
+    if (entry->gone_s > 0)
+        flush_soon(store);
+    entry->gone_s = 0;
     *intent = entry->intent;
     return TRUE;
 }
 
+static gboolean
+is_of_lineage(const char *instance, const char *lineage)
+{
+    gsize length = strlen(lineage);
+
+    return strncmp(instance, lineage, length) == 0 && instance[length] == '@';
+}
+
+/* Forgets all runs of @lineage. Returns: TRUE with what was wanted of the latest, if any. */
+static gboolean
+take_lineage(IntentStore *store, const char *lineage, Intent *latest)
+{
+    gboolean found = FALSE;
+    GHashTableIter iter;
+    gpointer instance, value;
+
+    g_hash_table_iter_init(&iter, store->entries);
+    while (g_hash_table_iter_next(&iter, &instance, &value)) {
+        const Entry *entry = value;
+
+        if (!is_of_lineage(instance, lineage))
+            continue;
+        /* A decision's id tells when it was made. */
+        if (!found || entry->intent.decision > latest->decision)
+            *latest = entry->intent;
+        found = TRUE;
+        g_hash_table_iter_remove(&iter);
+    }
+    if (found)
+        flush_soon(store);
+    return found;
+}
+
+gboolean
+intent_store_inherit(IntentStore *store, const char *instance, const char *lineage,
+                     gboolean continues, Intent *intent)
+{
+    Intent latest;
+
+    if (intent_store_get(store, instance, intent))
+        return TRUE;
+    if (!lineage || !take_lineage(store, lineage, &latest) || !continues)
+        return FALSE;
+    intent_store_put(store, instance, lineage, &latest);
+    *intent = latest;
+    return TRUE;
+}
+
 void
-intent_store_put(IntentStore *store, const char *instance, const Intent *intent)
+intent_store_put(IntentStore *store, const char *instance, const char *lineage,
+                 const Intent *intent)
 {
     Entry *entry = g_hash_table_lookup(store->entries, instance);
 
@@ -210,26 +273,59 @@ intent_store_put(IntentStore *store, const char *instance, const Intent *intent)
         entry = g_new0(Entry, 1);
         g_hash_table_insert(store->entries, g_strdup(instance), entry);
     }
-    entry->gone_us = 0;
+    entry->gone_s = 0;
+    entry->lineage = lineage != NULL;
     entry->intent = *intent;
     flush_soon(store);
 }
 
 static gboolean
-is_long_gone(gpointer instance, gpointer value, gpointer now)
+is_long_gone(gpointer instance, gpointer value, gpointer now_s)
 {
     const Entry *entry = value;
+    gint64 keep_s = entry->lineage ? INTENT_KEEP_LINEAGE_S : INTENT_KEEP_S;
 
-    return entry->gone_us > 0 && *(const gint64 *)now - entry->gone_us > INTENT_KEEP_US;
+    return entry->gone_s > 0 && *(const gint64 *)now_s - entry->gone_s > keep_s;
+}
+
+/* Returns: (nullable): the run whose lineage has been gone for longest, if there are more
+ *   of those than are kept. */
+static const char *
+one_too_many(IntentStore *store)
+{
+    const char *first = NULL;
+    gint64 first_s = G_MAXINT64;
+    guint gone = 0;
+    GHashTableIter iter;
+    gpointer instance, value;
+
+    g_hash_table_iter_init(&iter, store->entries);
+    while (g_hash_table_iter_next(&iter, &instance, &value)) {
+        const Entry *entry = value;
+
+        if (!entry->lineage || entry->gone_s == 0)
+            continue;
+        gone++;
+        if (entry->gone_s < first_s) {
+            first = instance;
+            first_s = entry->gone_s;
+        }
+    }
+    return gone > INTENT_KEEP_LINEAGES ? first : NULL;
 }
 
 void
-intent_store_release(IntentStore *store, const char *instance, gint64 now)
+intent_store_release(IntentStore *store, const char *instance, gint64 now_s)
 {
     Entry *entry = g_hash_table_lookup(store->entries, instance);
+    const char *superfluous;
 
-    if (entry)
-        entry->gone_us = now;
-    if (g_hash_table_foreach_remove(store->entries, is_long_gone, &now) > 0)
+    if (entry) {
+        entry->gone_s = now_s;
         flush_soon(store);
+    }
+    if (g_hash_table_foreach_remove(store->entries, is_long_gone, &now_s) > 0)
+        flush_soon(store);
+    while ((superfluous = one_too_many(store)))
+        g_hash_table_remove(store->entries, superfluous);
 }

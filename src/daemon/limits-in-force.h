@@ -11,14 +11,24 @@
 typedef struct {
     GuestLimits limits; /* all of them set */
     RecipeRange range;  /* what the devices can reach */
+    guint64 cap;        /* with more than this the guest would be killed, ...; 0: no such limit */
+    char *cap_reason;   /* ... by this; owned */
+    char *obstacle;     /* why its memory cannot be changed at all; owned; NULL: it can */
 } LimitsInForce;
+
+/* Frees what @force owns and makes it empty. */
+void limits_in_force_clear(LimitsInForce *force);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(LimitsInForce, limits_in_force_clear)
 
 /*
  * limits_in_force:
  * @own: those kept where the guest is defined
  *
  * Without another word the floor is what the guest was given at boot, the
- * ceiling what its devices can reach, the weight 1, the mechanism auto.
+ * ceiling what its devices can reach, the weight 1, the mechanism auto. The ceiling is
+ * at most the cap, rounded down to what the devices can make.
+ *
+ * Returns: (transfer full)
  */
 LimitsInForce limits_in_force(const Config *config, const char *name, const GuestLimits *own,
                               const GuestMemory *memory);

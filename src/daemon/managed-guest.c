@@ -3,56 +3,48 @@
  * Theory of operation
  *
  * The intent (requested, held) is the only thing that is decided here and kept;
- * it changes in one function, intend(), which also keeps it on disk, tells the
- * Resize and announces it. It is changed by the policy through the cycle, and by
+ * it changes in one function, managed_guest_intend(), which also keeps it on disk, tells
+ * the Resize and announces it. It is changed by the policy through the cycle, and by
  * an administrator, who is answered only once it is on disk:
  *
  *      state       the policy moves it   Resize has a target   left by
- *      managed     yes                   requested             setmem, manage off
+ *      managed     yes                   requested             setmem, a hand, manage off
  *      held        no                    requested             manage on, manage off
  *      unmanaged   no                    none: left alone      manage on, setmem
  *
+ * "A hand" is somebody who changes the guest's memory without memplug: with virsh, or on a
+ * second monitor (hotplug/foreign.h). That is an administrator's word as good as setmem:
+ * the guest is held at what it was asked for by hand, and a guest that is held already is
+ * held at the newer word. A hand is not bound by floor and ceiling, since whoever has it
+ * could change those as well; but if only the balloon moved, which a guest can do
+ * by itself, the ceiling holds. Of an unmanaged guest every change is just followed.
+ *
+ * Whatever its intent, a guest with an obstacle (LimitsInForce) has no target, and none
+ * has one beyond its cap. The intent stays, for when that is over.
+ *
  * A guest is adopted when it is first observed: with the intent kept of a daemon
- * before this one if there is any, else with what its devices were last asked
- * for, so that a change half way is finished rather than taken back.
+ * before this one, or of the run that this one continues, if there is any; else with what
+ * its devices were last asked for, so that a change half way is finished rather than
+ * taken back. A guest that was started with less than its boot memory is found before its
+ * balloon driver has filled the balloon; when that comes to rest, it is adopted anew.
  */
 #include "daemon/managed-guest.h"
 
 #include "daemon/decision.h"
+#include "daemon/managed-guest-private.h"
 #include "size/size.h"
 
 /* The balloon's statistics cannot come more often. */
 #define STATS_PERIOD_S 1
-
-struct _ManagedGuest {
-    GObject parent;
-
-    Guest *guest;
-    const Config *config;
-    IntentStore *intents;
-    gboolean dry_run;
-
-    GuestMonitor monitor;
-    GuestMonitorState monitor_state; /* as last told */
-    const Predictor *predictor;
-    PredictorState predictor_state;
-
-    Resize *resize;
-    ResizePhase phase; /* as last told */
-    GuestStatus status;
-    gint64 grown_us;  /* when it was last asked to grow, ... */
-    gint64 shrunk_us; /* ... and to shrink */
-    guint64 proposed; /* dry run: what was last told to be wanted */
-};
 
 G_DEFINE_TYPE(ManagedGuest, managed_guest, G_TYPE_OBJECT)
 
 enum { SIGNAL_CHANGED, SIGNAL_EVENT, N_SIGNALS };
 static guint signals[N_SIGNALS];
 
-G_GNUC_PRINTF(4, 5)
-static void
-tell(ManagedGuest *managed, EventKind kind, GLogLevelFlags level, const char *format, ...)
+void
+managed_guest_tell(ManagedGuest *managed, EventKind kind, GLogLevelFlags level, const char *format,
+                   ...)
 {
     g_autofree char *message = NULL;
     Event event;
@@ -81,26 +73,48 @@ changed(ManagedGuest *managed)
 }
 
 static void
+tell_obstacle(ManagedGuest *managed)
+{
+    const char *obstacle = managed->status.force.obstacle;
+
+    if (obstacle)
+        managed_guest_tell(managed, EVENT_STATE, G_LOG_LEVEL_WARNING, "is left as it is: %s",
+                           obstacle);
+    else
+        managed_guest_tell(managed, EVENT_STATE, G_LOG_LEVEL_INFO, "can be resized");
+}
+
+/* Returns: whether what the guest is brought to may be another now, with the same intent. */
+static gboolean
 work_out_limits(ManagedGuest *managed)
 {
-    managed->status.force =
-        limits_in_force(managed->config, guest_get_name(managed->guest),
-                        guest_get_limits(managed->guest), resize_get_memory(managed->resize));
+    g_auto(LimitsInForce) before = managed->status.force;
+    LimitsInForce *force = &managed->status.force;
+    gboolean obstacle;
+
+    *force = limits_in_force(managed->config, guest_get_name(managed->guest),
+                             guest_get_limits(managed->guest), resize_get_memory(managed->resize));
+    obstacle = g_strcmp0(before.obstacle, force->obstacle) != 0;
+    if (obstacle)
+        tell_obstacle(managed);
+    return obstacle || before.cap != force->cap;
 }
 
 /*
  * The intent
  */
 
-/* Gives the Resize the target that follows from the intent. */
+/* Gives the Resize the target that follows from the intent. Nobody's word is worth a
+ * dead guest, so it is never beyond the cap. */
 static void
 pursue(ManagedGuest *managed, gboolean insist)
 {
     const GuestStatus *status = &managed->status;
+    guint64 most = status->force.cap > 0 ? status->force.cap : G_MAXUINT64;
 
-    if (status->held || status->force.limits.managed)
-        resize_set_target(managed->resize, status->requested, status->force.limits.mechanism,
-                          insist);
+    if (!status->force.obstacle && (status->held || status->force.limits.managed))
+        resize_set_target(managed->resize, MIN(status->requested, most),
+                          status->force.limits.mechanism, insist);
     else
         resize_clear_target(managed->resize);
 }
@@ -111,12 +125,13 @@ keep(ManagedGuest *managed)
     const GuestStatus *status = &managed->status;
     const Intent intent = { status->requested, status->held, status->decision };
 
-    intent_store_put(managed->intents, guest_get_instance(managed->guest), &intent);
+    intent_store_put(managed->intents, guest_get_instance(managed->guest),
+                     guest_get_lineage(managed->guest), &intent);
 }
 
-/* The one place where what is wanted of the guest changes. */
-static void
-intend(ManagedGuest *managed, guint64 requested, gboolean held, guint64 decision, gint64 now)
+void
+managed_guest_intend(ManagedGuest *managed, guint64 requested, gboolean held, guint64 decision,
+                     gint64 now)
 {
     GuestStatus *status = &managed->status;
 
@@ -136,11 +151,12 @@ static void
 adopt(ManagedGuest *managed)
 {
     GuestStatus *status = &managed->status;
-    const char *instance = guest_get_instance(managed->guest);
     Intent intent;
 
     status->observed = TRUE;
-    if (intent_store_get(managed->intents, instance, &intent)) {
+    if (intent_store_inherit(managed->intents, guest_get_instance(managed->guest),
+                             guest_get_lineage(managed->guest), guest_continues(managed->guest),
+                             &intent)) {
         status->requested = intent.requested;
         status->held = intent.held;
         status->decision = intent.decision;
@@ -167,10 +183,10 @@ tell_phase(ManagedGuest *managed)
         return;
     managed->phase = phase;
     if (phase == RESIZE_SETTLED && (before == RESIZE_MOVING || before == RESIZE_SHORT))
-        tell(managed, EVENT_SETTLED, G_LOG_LEVEL_INFO, "has %s", actual);
+        managed_guest_tell(managed, EVENT_SETTLED, G_LOG_LEVEL_INFO, "has %s", actual);
     else if (phase == RESIZE_SHORT)
-        tell(managed, EVENT_SHORT, G_LOG_LEVEL_WARNING, "has %s of %s requested: %s", actual,
-             requested, resize_get_reason(managed->resize));
+        managed_guest_tell(managed, EVENT_SHORT, G_LOG_LEVEL_WARNING, "has %s of %s requested: %s",
+                           actual, requested, resize_get_reason(managed->resize));
 }
 
 static void
@@ -183,13 +199,37 @@ on_resize_changed(ManagedGuest *managed)
         status->actual = guest_memory_actual(memory);
         if (!status->observed)
             adopt(managed);
-        else
-            work_out_limits(managed);
-        if (!status->held && !status->force.limits.managed)
+        else if (work_out_limits(managed))
+            pursue(managed, FALSE);
+        if (!status->held && (!status->force.limits.managed || status->force.obstacle))
             status->requested = guest_memory_requested(memory);
         tell_phase(managed);
     }
     changed(managed);
+}
+
+/* Somebody else's word about the guest's memory. */
+static void
+on_overruled(Resize *resize, const Foreign *foreign, gpointer data)
+{
+    ManagedGuest *managed = data;
+    GuestStatus *status = &managed->status;
+    guint64 requested = guest_memory_requested(resize_get_memory(resize));
+    gint64 now = g_get_monotonic_time();
+
+    if (foreign->kind == FOREIGN_BY_START) {
+        if (!status->held)
+            managed_guest_intend(managed, requested, FALSE, status->decision, now);
+        return;
+    }
+    if (foreign->movable)
+        requested = MIN(requested, status->force.limits.ceiling);
+    managed_guest_intend(managed, requested, TRUE, event_new_decision(), now);
+    intent_store_flush(managed->intents);
+    managed_guest_tell(managed, EVENT_HELD, G_LOG_LEVEL_MESSAGE,
+                       "somebody else resized it: %s; held there; 'memplug manage %s on' gives it "
+                       "back to the policy",
+                       foreign->what, guest_get_name(managed->guest));
 }
 
 static void
@@ -200,11 +240,12 @@ on_resize_report(Resize *resize, const ResizeReport *report, gpointer data)
     gboolean well = report->kind == RESIZE_REPORT_ORDERED || report->kind == RESIZE_REPORT_FOLLOWED;
 
     if (report->kind == RESIZE_REPORT_ORDERED)
-        tell(data, EVENT_STEP, G_LOG_LEVEL_DEBUG, "%s: %s", step, kind);
+        managed_guest_tell(data, EVENT_STEP, G_LOG_LEVEL_DEBUG, "%s: %s", step, kind);
     else
-        tell(data, EVENT_STEP, well ? G_LOG_LEVEL_INFO : G_LOG_LEVEL_WARNING,
-             "%s: %s after %.3f s%s%s", step, kind, (double)report->duration_us / G_USEC_PER_SEC,
-             report->reason ? ": " : "", report->reason ? report->reason : "");
+        managed_guest_tell(data, EVENT_STEP, well ? G_LOG_LEVEL_INFO : G_LOG_LEVEL_WARNING,
+                           "%s: %s after %.3f s%s%s", step, kind,
+                           (double)report->duration_us / G_USEC_PER_SEC, report->reason ? ": " : "",
+                           report->reason ? report->reason : "");
 }
 
 static void
@@ -217,8 +258,8 @@ on_stats(Guest *guest, const BalloonStats *stats, gpointer data)
         return;
     guest_monitor_update(&managed->monitor, stats, memory->max, g_get_monotonic_time());
     if (managed->monitor.refused == 1)
-        tell(managed, EVENT_STATS, G_LOG_LEVEL_WARNING, "statistics refused: %s",
-             managed->monitor.refusal);
+        managed_guest_tell(managed, EVENT_STATS, G_LOG_LEVEL_WARNING, "statistics refused: %s",
+                           managed->monitor.refusal);
 }
 
 static void
@@ -230,14 +271,14 @@ on_memory_event(Guest *guest, const GuestMemoryEvent *event, gpointer data)
         return;
     guest_monitor_reset(&managed->monitor, g_get_monotonic_time());
     managed->predictor->start(&managed->predictor_state);
-    tell(managed, EVENT_STATE, G_LOG_LEVEL_INFO, "restarts");
+    managed_guest_tell(managed, EVENT_STATE, G_LOG_LEVEL_INFO, "restarts");
 }
 
 static void
 on_guest_state(ManagedGuest *managed)
 {
-    tell(managed, EVENT_STATE, G_LOG_LEVEL_INFO, "is %s",
-         guest_state_name(guest_get_state(managed->guest)));
+    managed_guest_tell(managed, EVENT_STATE, G_LOG_LEVEL_INFO, "is %s",
+                       guest_state_name(guest_get_state(managed->guest)));
     changed(managed);
 }
 
@@ -254,10 +295,10 @@ on_limits_changed(ManagedGuest *managed)
     pursue(managed, FALSE);
     floor = size_format(status->force.limits.floor);
     ceiling = size_format(status->force.limits.ceiling);
-    tell(managed, EVENT_LIMITS, G_LOG_LEVEL_INFO,
-         "floor %s, ceiling %s, weight %g, mechanism %s, %s", floor, ceiling,
-         status->force.limits.weight, mechanism_name(status->force.limits.mechanism),
-         status->force.limits.managed ? "managed" : "not managed");
+    managed_guest_tell(managed, EVENT_LIMITS, G_LOG_LEVEL_INFO,
+                       "floor %s, ceiling %s, weight %g, mechanism %s, %s", floor, ceiling,
+                       status->force.limits.weight, mechanism_name(status->force.limits.mechanism),
+                       status->force.limits.managed ? "managed" : "not managed");
     changed(managed);
 }
 
@@ -275,16 +316,18 @@ tend_statistics(ManagedGuest *managed, gint64 now)
     if (state == managed->monitor_state)
         return;
     if (state == GUEST_MONITOR_FRESH)
-        tell(managed, EVENT_STATS, G_LOG_LEVEL_INFO, "statistics come in");
+        managed_guest_tell(managed, EVENT_STATS, G_LOG_LEVEL_INFO, "statistics come in");
     else
-        tell(managed, EVENT_STATS, G_LOG_LEVEL_WARNING, "%s",
-             guest_monitor_trouble(&managed->monitor, now));
+        managed_guest_tell(managed, EVENT_STATS, G_LOG_LEVEL_WARNING, "%s",
+                           guest_monitor_trouble(&managed->monitor, now));
     managed->monitor_state = state;
 }
 
 static PlanPin
 pin_of(ManagedGuest *managed, gint64 now)
 {
+    if (managed->status.force.obstacle)
+        return PLAN_PIN_OBSTACLE;
     if (managed->status.held)
         return PLAN_PIN_HELD;
     if (!managed->status.force.limits.managed)
@@ -328,8 +371,8 @@ tell_decision(ManagedGuest *managed, const PlanGuest *plan, guint64 before)
 {
     g_autofree char *decision = decision_describe(plan, before);
 
-    tell(managed, EVENT_DECISION, G_LOG_LEVEL_INFO, "%s %s",
-         managed->dry_run ? "would ask:" : "asked:", decision);
+    managed_guest_tell(managed, EVENT_DECISION, G_LOG_LEVEL_INFO, "%s %s",
+                       managed->dry_run ? "would ask:" : "asked:", decision);
 }
 
 void
@@ -348,220 +391,8 @@ managed_guest_apply(ManagedGuest *managed, const PlanGuest *plan, gint64 now)
         managed->proposed = plan->target;
         return;
     }
-    intend(managed, plan->target, FALSE, event_new_decision(), now);
+    managed_guest_intend(managed, plan->target, FALSE, event_new_decision(), now);
     tell_decision(managed, plan, before);
-}
-
-/*
- * The administrator
- */
-
-static gboolean
-check_changeable(ManagedGuest *managed, GError **error)
-{
-    if (managed->dry_run) {
-        g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
-                    "memplugd runs with --dry-run and changes nothing");
-        return FALSE;
-    }
-    if (!managed->status.observed) {
-        g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_INITIALIZED,
-                    "%s has not been observed yet; try again in a second",
-                    guest_get_name(managed->guest));
-        return FALSE;
-    }
-    return TRUE;
-}
-
-guint64
-managed_guest_set_memory(ManagedGuest *managed, guint64 size, GError **error)
-{
-    g_autofree char *from = size_format(managed->status.requested);
-    g_autofree char *to = size_format(size);
-
-    if (!check_changeable(managed, error) ||
-        !limits_in_force_admit(&managed->status.force, guest_get_name(managed->guest), size, error))
-        return 0;
-    intend(managed, size, TRUE, event_new_decision(), g_get_monotonic_time());
-    intent_store_flush(managed->intents);
-    tell(managed, EVENT_HELD, G_LOG_LEVEL_INFO, "an administrator asked: %s → %s", from, to);
-    return managed->status.decision;
-}
-
-static void
-on_limits_stored(GObject *source, GAsyncResult *result, gpointer data)
-{
-    g_autoptr(GTask) task = data;
-    GError *error = NULL;
-
-    if (guest_store_limits_finish(MEMPLUG_GUEST(source), result, &error))
-        g_task_return_boolean(task, TRUE);
-    else
-        g_task_return_error(task, error);
-}
-
-void
-managed_guest_set_limits_async(ManagedGuest *managed, const GuestLimits *change, guint unset,
-                               guint scope, GAsyncReadyCallback callback, gpointer user_data)
-{
-    g_autoptr(GTask) task = g_task_new(managed, NULL, callback, user_data);
-    GuestLimits own = guest_limits_overlay(guest_get_limits(managed->guest), change);
-    GuestLimits merged;
-    GError *error = NULL;
-
-    own.set &= ~unset;
-    merged = config_guest_limits(managed->config, guest_get_name(managed->guest), &own);
-    if (!check_changeable(managed, &error) || !guest_limits_check(&merged, &error))
-        g_task_return_error(task, error);
-    else
-        guest_store_limits_async(managed->guest, &own, scope, NULL, on_limits_stored,
-                                 g_steal_pointer(&task));
-}
-
-gboolean
-managed_guest_set_limits_finish(ManagedGuest *managed, GAsyncResult *result, GError **error)
-{
-    return g_task_propagate_boolean(G_TASK(result), error);
-}
-
-/* Whether it is managed has been kept: ends a hold. */
-static void
-take_managed(ManagedGuest *managed, gboolean on)
-{
-    intend(managed, managed->status.requested, FALSE, managed->status.decision,
-           g_get_monotonic_time());
-    intent_store_flush(managed->intents);
-    tell(managed, EVENT_MANAGED, G_LOG_LEVEL_INFO, "%s",
-         on ? "given to the policy" : "no longer managed");
-}
-
-static void
-on_managed_stored(GObject *source, GAsyncResult *result, gpointer data)
-{
-    g_autoptr(GTask) task = data;
-    ManagedGuest *managed = MEMPLUG_MANAGED_GUEST(source);
-    GError *error = NULL;
-
-    if (!managed_guest_set_limits_finish(managed, result, &error)) {
-        g_task_return_error(task, error);
-        return;
-    }
-    take_managed(managed, GPOINTER_TO_INT(g_task_get_task_data(task)));
-    g_task_return_boolean(task, TRUE);
-}
-
-void
-managed_guest_set_managed_async(ManagedGuest *managed, gboolean on, GAsyncReadyCallback callback,
-                                gpointer user_data)
-{
-    const GuestLimits change = { .set = GUEST_LIMIT_MANAGED, .managed = on };
-    g_autoptr(GTask) task = g_task_new(managed, NULL, callback, user_data);
-    GError *error = NULL;
-
-    g_task_set_task_data(task, GINT_TO_POINTER(on), NULL);
-    if (!check_changeable(managed, &error)) {
-        g_task_return_error(task, error);
-    } else if (managed->status.force.limits.managed != on) {
-        managed_guest_set_limits_async(managed, &change, 0, GUEST_SCOPE_ALL, on_managed_stored,
-                                       g_steal_pointer(&task));
-    } else {
-        take_managed(managed, on);
-        g_task_return_boolean(task, TRUE);
-    }
-}
-
-gboolean
-managed_guest_set_managed_finish(ManagedGuest *managed, GAsyncResult *result, GError **error)
-{
-    return g_task_propagate_boolean(G_TASK(result), error);
-}
-
-static void
-on_ordered(GObject *source, GAsyncResult *result, gpointer data)
-{
-    g_autoptr(GTask) task = data;
-    ManagedGuest *managed = g_task_get_source_object(task);
-    GError *error = NULL;
-    gboolean ok = resize_order_finish(MEMPLUG_RESIZE(source), result, &error);
-
-    /* A refused order has moved the target back. */
-    intend(managed, resize_get_target(managed->resize), TRUE, managed->status.decision,
-           g_get_monotonic_time());
-    intent_store_flush(managed->intents);
-    if (ok)
-        g_task_return_boolean(task, TRUE);
-    else
-        g_task_return_error(task, error);
-}
-
-static void
-order(ManagedGuest *managed, const MemoryStep *step, GTask *task)
-{
-    guint64 decision = event_new_decision();
-
-    /* An unmanaged guest has no target yet from which the order could move it. */
-    resize_set_target(managed->resize, managed->status.requested,
-                      managed->status.force.limits.mechanism, FALSE);
-    resize_order_async(managed->resize, step, on_ordered, g_object_ref(task));
-    intend(managed, resize_get_target(managed->resize), TRUE, decision, g_get_monotonic_time());
-    tell(managed, EVENT_HELD, G_LOG_LEVEL_INFO, "an administrator ordered by hand: %s",
-         step->kind == MEMORY_STEP_PLUG_DIMM ? "plug a DIMM" : step->device);
-}
-
-void
-managed_guest_plug_async(ManagedGuest *managed, guint64 size, GAsyncReadyCallback callback,
-                         gpointer user_data)
-{
-    g_autoptr(GTask) task = g_task_new(managed, NULL, callback, user_data);
-    const MemoryStep step = { .kind = MEMORY_STEP_PLUG_DIMM, .size = size };
-    GError *error = NULL;
-
-    if (!check_changeable(managed, &error)) {
-        g_task_return_error(task, error);
-    } else if (size == 0 || size % MEMORY_DIMM_GRAIN != 0) {
-        g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
-                                "a DIMM must be a multiple of 128 MiB");
-    } else if (guest_memory_free_slots(resize_get_memory(managed->resize)) == 0) {
-        g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_NO_SPACE, "%s has no free DIMM slot",
-                                guest_get_name(managed->guest));
-    } else if (!limits_in_force_admit(&managed->status.force, guest_get_name(managed->guest),
-                                      managed->status.requested +
-                                          MIN(size, G_MAXUINT64 - managed->status.requested),
-                                      &error)) {
-        g_task_return_error(task, error);
-    } else {
-        order(managed, &step, task);
-    }
-}
-
-void
-managed_guest_unplug_async(ManagedGuest *managed, const char *device, GAsyncReadyCallback callback,
-                           gpointer user_data)
-{
-    g_autoptr(GTask) task = g_task_new(managed, NULL, callback, user_data);
-    const MemoryDevice *found = NULL;
-    GError *error = NULL;
-
-    if (managed->status.observed)
-        found = guest_memory_find(resize_get_memory(managed->resize), device);
-    if (!check_changeable(managed, &error)) {
-        g_task_return_error(task, error);
-    } else if (!found || found->kind != MEMORY_DEVICE_DIMM) {
-        g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
-                                "%s has no DIMM called '%s'; memplug info %s lists its devices",
-                                guest_get_name(managed->guest), device,
-                                guest_get_name(managed->guest));
-    } else {
-        const MemoryStep step = { MEMORY_STEP_UNPLUG_DIMM, found->size, found->node, found->id };
-
-        order(managed, &step, task);
-    }
-}
-
-gboolean
-managed_guest_order_finish(ManagedGuest *managed, GAsyncResult *result, GError **error)
-{
-    return g_task_propagate_boolean(G_TASK(result), error);
 }
 
 /*
@@ -585,6 +416,7 @@ managed_guest_new(Guest *guest, const Config *config, IntentStore *intents, gboo
     g_signal_connect_object(managed->resize, "changed", G_CALLBACK(on_resize_changed), managed,
                             G_CONNECT_SWAPPED);
     g_signal_connect_object(managed->resize, "report", G_CALLBACK(on_resize_report), managed, 0);
+    g_signal_connect_object(managed->resize, "overruled", G_CALLBACK(on_overruled), managed, 0);
     g_signal_connect_object(guest, "stats", G_CALLBACK(on_stats), managed, 0);
     g_signal_connect_object(guest, "memory-event", G_CALLBACK(on_memory_event), managed, 0);
     g_signal_connect_object(guest, "notify::state", G_CALLBACK(on_guest_state), managed,
@@ -614,7 +446,7 @@ managed_guest_stop(ManagedGuest *managed)
 {
     resize_stop(managed->resize);
     intent_store_release(managed->intents, guest_get_instance(managed->guest),
-                         g_get_monotonic_time());
+                         g_get_real_time() / G_USEC_PER_SEC);
 }
 
 Guest *
@@ -654,9 +486,17 @@ managed_guest_dispose(GObject *object)
 }
 
 static void
+managed_guest_finalize(GObject *object)
+{
+    limits_in_force_clear(&MEMPLUG_MANAGED_GUEST(object)->status.force);
+    G_OBJECT_CLASS(managed_guest_parent_class)->finalize(object);
+}
+
+static void
 managed_guest_class_init(ManagedGuestClass *class)
 {
     G_OBJECT_CLASS(class)->dispose = managed_guest_dispose;
+    G_OBJECT_CLASS(class)->finalize = managed_guest_finalize;
 
     signals[SIGNAL_CHANGED] = g_signal_new("changed", TYPE_MANAGED_GUEST, G_SIGNAL_RUN_LAST, 0,
                                            NULL, NULL, NULL, G_TYPE_NONE, 0);

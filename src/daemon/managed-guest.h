@@ -96,4 +96,11 @@ void managed_guest_plug_async(ManagedGuest *managed, guint64 size, GAsyncReadyCa
                               gpointer user_data);
 void managed_guest_unplug_async(ManagedGuest *managed, const char *device,
                                 GAsyncReadyCallback callback, gpointer user_data);
+
+/* Plugs a virtio-mem device that is empty at first and can provide up to @max: the guest
+ * has no more memory then, but the policy another way to give it some. Not held for it. */
+void managed_guest_plug_virtio_mem_async(ManagedGuest *managed, guint64 max,
+                                         GAsyncReadyCallback callback, gpointer user_data);
+
+/* Ends any of the three. */
 gboolean managed_guest_order_finish(ManagedGuest *managed, GAsyncResult *result, GError **error);

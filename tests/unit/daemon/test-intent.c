@@ -68,7 +68,7 @@ test_is_on_disk_after_one_turn_of_the_loop(void **state)
     Intent kept;
 
     assert_false(intent_store_get(store, "web@1-1", &kept));
-    intent_store_put(store, "web@1-1", &intent);
+    intent_store_put(store, "web@1-1", NULL, &intent);
     await_quiet();
     each_file(*state, must_tell_of_web);
 
@@ -121,7 +121,7 @@ test_a_spoilt_file_is_begun_anew(void **state)
     g_autoptr(IntentStore) store = intent_store_open(*state, "qmp:/a", NULL);
     Intent kept;
 
-    intent_store_put(store, "web@1-1", &intent);
+    intent_store_put(store, "web@1-1", NULL, &intent);
     g_clear_pointer(&store, intent_store_free);
     each_file(*state, spoil);
     store = intent_store_open(*state, "qmp:/a", NULL);
@@ -136,13 +136,13 @@ test_a_guest_that_is_gone_is_forgotten_in_time(void **state)
     gint64 now = 1000;
     Intent kept;
 
-    intent_store_put(store, "web@1-1", &intent);
+    intent_store_put(store, "web@1-1", NULL, &intent);
     intent_store_release(store, "web@1-1", now);
     assert_true(intent_store_get(store, "web@1-1", &kept)); /* and it is back */
-    intent_store_release(store, "other", now + 2 * INTENT_KEEP_US);
+    intent_store_release(store, "other", now + 2 * INTENT_KEEP_S);
     assert_true(intent_store_get(store, "web@1-1", &kept));
     intent_store_release(store, "web@1-1", now);
-    intent_store_release(store, "other", now + INTENT_KEEP_US + 1);
+    intent_store_release(store, "other", now + INTENT_KEEP_S + 1);
     assert_false(intent_store_get(store, "web@1-1", &kept));
 }
 

@@ -27,7 +27,7 @@ static void
 test_boot_memory_and_maxmem_without_a_word(void **state)
 {
     const GuestLimits own = { 0 };
-    LimitsInForce force = force_of(&own);
+    g_auto(LimitsInForce) force = force_of(&own);
 
     assert_int_equal(force.limits.floor, 256 * MIB);
     assert_int_equal(force.limits.ceiling, 2048 * MIB);
@@ -41,7 +41,7 @@ test_never_beyond_what_the_devices_reach(void **state)
     const GuestLimits own = { .set = GUEST_LIMIT_FLOOR | GUEST_LIMIT_CEILING,
                               .floor = MIB,
                               .ceiling = 1024 * 1024 * MIB };
-    LimitsInForce force = force_of(&own);
+    g_auto(LimitsInForce) force = force_of(&own);
 
     assert_int_equal(force.limits.floor, RECIPE_LEAST_LEFT);
     assert_int_equal(force.limits.ceiling, 2048 * MIB);
@@ -53,7 +53,7 @@ test_a_floor_above_all_moves_the_ceiling_with_it(void **state)
     const GuestLimits own = { .set = GUEST_LIMIT_CEILING | GUEST_LIMIT_MECHANISM,
                               .ceiling = 128 * MIB,
                               .mechanism = MECHANISM_DIMM };
-    LimitsInForce force = force_of(&own);
+    g_auto(LimitsInForce) force = force_of(&own);
 
     assert_int_equal(force.limits.floor, 256 * MIB); /* boot memory cannot go by DIMM */
     assert_int_equal(force.limits.ceiling, 256 * MIB);
@@ -63,7 +63,7 @@ static void
 test_admits_within_and_says_what_to_do_outside(void **state)
 {
     const GuestLimits own = { .set = GUEST_LIMIT_CEILING, .ceiling = 1024 * MIB };
-    LimitsInForce force = force_of(&own);
+    g_auto(LimitsInForce) force = force_of(&own);
     g_autoptr(GError) low = NULL;
     g_autoptr(GError) high = NULL;
     g_autoptr(GError) unreachable = NULL;

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The inside of a ManagedGuest: what its life (managed-guest.c) and the orders of an
+ * administrator (managed-guest-orders.c) share. For nobody else.
+ */
+#pragma once
+
+#include "daemon/managed-guest.h"
+
+struct _ManagedGuest {
+    GObject parent;
+
+    Guest *guest;
+    const Config *config;
+    IntentStore *intents;
+    gboolean dry_run;
+
+    GuestMonitor monitor;
+    GuestMonitorState monitor_state; /* as last told */
+    const Predictor *predictor;
+    PredictorState predictor_state;
+
+    Resize *resize;
+    ResizePhase phase; /* as last told */
+    GuestStatus status;
+    gint64 grown_us;  /* when it was last asked to grow, ... */
+    gint64 shrunk_us; /* ... and to shrink */
+    guint64 proposed; /* dry run: what was last told to be wanted */
+};
+
+/* Tells an event of the guest. */
+void managed_guest_tell(ManagedGuest *managed, EventKind kind, GLogLevelFlags level,
+                        const char *format, ...) G_GNUC_PRINTF(4, 5);
+
+/* The one place where what is wanted of the guest changes: keeps it, announces it and
+ * has the guest brought there. */
+void managed_guest_intend(ManagedGuest *managed, guint64 requested, gboolean held, guint64 decision,
+                          gint64 now);
