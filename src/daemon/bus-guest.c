@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/bus-guest.h"
 
+#include "daemon/bus-guest-methods.h"
+
 char *
 bus_guest_path(const char *name)
 {
@@ -117,6 +119,7 @@ refresh(BusGuest *bus, ManagedGuest *managed)
     bus_guest_set_mechanism(bus, mechanism_name(status->force.limits.mechanism));
     bus_guest_set_managed(bus, status->force.limits.managed);
     bus_guest_set_held(bus, status->held);
+    bus_guest_set_obstacle(bus, memory && memory->obstacle ? memory->obstacle : "");
     bus_guest_set_decision(bus, status->decision);
     bus_guest_set_phase(bus, resize_phase_name(resize_get_phase(resize)));
     bus_guest_set_reason(bus, resize_get_reason(resize));
@@ -190,6 +193,7 @@ bus_guest_object_class_init(BusGuestObjectClass *class)
     /* GObject asks the class that owns a property: own them all, under the same
      * numbers as the skeleton does, and hand back to it what is not ours to say. */
     bus_guest_override_properties(object_class, 1);
+    bus_authority_guard_class(G_DBUS_INTERFACE_SKELETON_CLASS(class));
 }
 
 static void
@@ -197,144 +201,8 @@ bus_guest_object_init(BusGuestObject *bus)
 {
 }
 
-/*
- * Methods
- */
-
-static gboolean
-on_set_memory(BusGuest *bus, GDBusMethodInvocation *invocation, guint64 size, gpointer data)
-{
-    GError *error = NULL;
-    guint64 decision = managed_guest_set_memory(data, size, &error);
-
-    if (decision == 0)
-        g_dbus_method_invocation_take_error(invocation, error);
-    else
-        bus_guest_complete_set_memory(bus, invocation, decision);
-    return TRUE;
-}
-
-static void
-on_managed_set(GObject *source, GAsyncResult *result, gpointer data)
-{
-    GDBusMethodInvocation *invocation = data;
-    GError *error = NULL;
-
-    if (!managed_guest_set_managed_finish(MEMPLUG_MANAGED_GUEST(source), result, &error))
-        g_dbus_method_invocation_take_error(invocation, error);
-    else
-        g_dbus_method_invocation_return_value(invocation, NULL);
-}
-
-static gboolean
-on_set_managed(BusGuest *bus, GDBusMethodInvocation *invocation, gboolean managed, gpointer data)
-{
-    managed_guest_set_managed_async(data, managed, on_managed_set, invocation);
-    return TRUE;
-}
-
-static gboolean
-take_size(GVariant *value, guint64 *size, GuestLimitField field, GuestLimits *limits, guint *unset)
-{
-    if (!g_variant_is_of_type(value, G_VARIANT_TYPE_UINT64))
-        return FALSE;
-    *size = g_variant_get_uint64(value);
-    if (*size == 0)
-        *unset |= field;
-    else
-        limits->set |= field;
-    return TRUE;
-}
-
-/* Fills in @limits and @unset. Returns FALSE if @key is unknown or @value not its type. */
-static gboolean
-take_limit(const char *key, GVariant *value, GuestLimits *limits, guint *unset, GError **error)
-{
-    gboolean right_type = FALSE;
-
-    if (g_str_equal(key, "floor")) {
-        right_type = take_size(value, &limits->floor, GUEST_LIMIT_FLOOR, limits, unset);
-    } else if (g_str_equal(key, "ceiling")) {
-        right_type = take_size(value, &limits->ceiling, GUEST_LIMIT_CEILING, limits, unset);
-    } else if (g_str_equal(key, "weight") && g_variant_is_of_type(value, G_VARIANT_TYPE_DOUBLE)) {
-        char text[G_ASCII_DTOSTR_BUF_SIZE];
-
-        g_ascii_dtostr(text, sizeof(text), g_variant_get_double(value));
-        return guest_limits_set(limits, key, text, error);
-    } else if (g_str_equal(key, "mechanism") &&
-               g_variant_is_of_type(value, G_VARIANT_TYPE_STRING)) {
-        return guest_limits_set(limits, key, g_variant_get_string(value, NULL), error);
-    }
-    if (!right_type)
-        g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
-                    "'%s' is no limit, or its value has the wrong type", key);
-    return right_type;
-}
-
-static void
-on_limits_set(GObject *source, GAsyncResult *result, gpointer data)
-{
-    GDBusMethodInvocation *invocation = data;
-    GError *error = NULL;
-
-    if (!managed_guest_set_limits_finish(MEMPLUG_MANAGED_GUEST(source), result, &error))
-        g_dbus_method_invocation_take_error(invocation, error);
-    else
-        g_dbus_method_invocation_return_value(invocation, NULL);
-}
-
-static gboolean
-on_set_limits(BusGuest *bus, GDBusMethodInvocation *invocation, GVariant *changes, gpointer data)
-{
-    GuestLimits limits = { 0 };
-    guint unset = 0;
-    GError *error = NULL;
-    GVariantIter iter;
-    const char *key;
-    GVariant *value;
-    gboolean ok = TRUE;
-
-    g_variant_iter_init(&iter, changes);
-    while (ok && g_variant_iter_next(&iter, "{&sv}", &key, &value)) {
-        ok = take_limit(key, value, &limits, &unset, &error);
-        g_variant_unref(value);
-    }
-    if (!ok)
-        g_dbus_method_invocation_take_error(invocation, error);
-    else
-        managed_guest_set_limits_async(data, &limits, unset, GUEST_SCOPE_ALL, on_limits_set,
-                                       invocation);
-    return TRUE;
-}
-
-static void
-on_ordered(GObject *source, GAsyncResult *result, gpointer data)
-{
-    GDBusMethodInvocation *invocation = data;
-    GError *error = NULL;
-
-    if (!managed_guest_order_finish(MEMPLUG_MANAGED_GUEST(source), result, &error))
-        g_dbus_method_invocation_take_error(invocation, error);
-    else
-        g_dbus_method_invocation_return_value(invocation, NULL);
-}
-
-static gboolean
-on_plug(BusGuest *bus, GDBusMethodInvocation *invocation, guint64 size, gpointer data)
-{
-    managed_guest_plug_async(data, size, on_ordered, invocation);
-    return TRUE;
-}
-
-static gboolean
-on_unplug(BusGuest *bus, GDBusMethodInvocation *invocation, const char *device, gpointer data)
-{
-    managed_guest_unplug_async(data, device, on_ordered, invocation);
-    return TRUE;
-}
-
 BusObjectSkeleton *
-bus_guest_new(ManagedGuest *managed)
+bus_guest_new(ManagedGuest *managed, BusAuthority *authority, gboolean dry_run)
 {
     Guest *guest = managed_guest_get_guest(managed);
     g_autofree char *path = bus_guest_path(guest_get_name(guest));
@@ -349,11 +217,8 @@ bus_guest_new(ManagedGuest *managed)
     refresh(bus, managed);
 
     g_signal_connect_object(managed, "changed", G_CALLBACK(refresh), bus, G_CONNECT_SWAPPED);
-    g_signal_connect_object(bus, "handle-set-memory", G_CALLBACK(on_set_memory), managed, 0);
-    g_signal_connect_object(bus, "handle-set-managed", G_CALLBACK(on_set_managed), managed, 0);
-    g_signal_connect_object(bus, "handle-set-limits", G_CALLBACK(on_set_limits), managed, 0);
-    g_signal_connect_object(bus, "handle-plug", G_CALLBACK(on_plug), managed, 0);
-    g_signal_connect_object(bus, "handle-unplug", G_CALLBACK(on_unplug), managed, 0);
+    bus_guest_methods_connect(bus, managed, dry_run);
+    bus_authority_guard(authority, G_DBUS_INTERFACE_SKELETON(bus));
     bus_object_skeleton_set_guest(skeleton, bus);
     return skeleton;
 }

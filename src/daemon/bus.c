@@ -2,13 +2,17 @@
 #include "daemon/bus.h"
 
 #include "build-config.h"
+#include "daemon/bus-authority.h"
+#include "daemon/bus-findings.h"
 #include "daemon/bus-guest.h"
+#include "doctor/host-checks.h"
 
 #define BUS_NAME "org.memplug1"
 #define BUS_PATH "/org/memplug1"
 
 struct _Bus {
     GDBusConnection *connection;
+    BusAuthority *authority;
     GDBusObjectManagerServer *server;
     BusManager *manager;
     Roster *roster;
@@ -63,6 +67,7 @@ bus_manager_object_class_init(BusManagerObjectClass *class)
     object_class->set_property = bus_manager_object_set_property;
     /* As in bus-guest.c: who owns a property is asked for it. */
     bus_manager_override_properties(object_class, 1);
+    bus_authority_guard_class(G_DBUS_INTERFACE_SKELETON_CLASS(class));
 }
 
 static void
@@ -73,7 +78,8 @@ bus_manager_object_init(BusManagerObject *object)
 static void
 on_added(Bus *bus, ManagedGuest *managed)
 {
-    g_autoptr(BusObjectSkeleton) object = bus_guest_new(managed);
+    g_autoptr(BusObjectSkeleton) object =
+        bus_guest_new(managed, bus->authority, bus->duties.dry_run);
 
     g_dbus_object_manager_server_export(bus->server, G_DBUS_OBJECT_SKELETON(object));
 }
@@ -105,6 +111,29 @@ on_reload(BusManager *manager, GDBusMethodInvocation *invocation, gpointer data)
     else
         bus_manager_complete_reload(manager, invocation);
     return TRUE;
+}
+
+static gboolean
+on_diagnose(BusManager *manager, GDBusMethodInvocation *invocation, gpointer data)
+{
+    Bus *bus = data;
+    g_autoptr(HostFacts) facts = host_facts_read("");
+    const HostCase host = {
+        .facts = facts,
+        .connection = hypervisor_get_connection(bus->duties.hypervisor),
+        .uri = hypervisor_get_uri(bus->duties.hypervisor),
+        .budget = cycle_get_settings(bus->cycle)->budget,
+    };
+    g_autoptr(GPtrArray) findings = host_checks_run(&host);
+
+    bus_manager_complete_diagnose(manager, invocation, bus_findings_variant(findings));
+    return TRUE;
+}
+
+static void
+on_connection(Bus *bus)
+{
+    bus_manager_set_connection(bus->manager, hypervisor_get_connection(bus->duties.hypervisor));
 }
 
 static void
@@ -173,9 +202,14 @@ export_manager(Bus *bus)
     object->cycle = bus->cycle;
     bus->manager = BUS_MANAGER(g_steal_pointer(&object));
     bus_manager_set_version(bus->manager, MEMPLUG_VERSION);
-    bus_manager_set_uri(bus->manager, bus->duties.uri);
+    bus_manager_set_uri(bus->manager, hypervisor_get_uri(bus->duties.hypervisor));
     bus_manager_set_dry_run(bus->manager, bus->duties.dry_run);
+    on_connection(bus);
+    g_signal_connect_swapped(bus->duties.hypervisor, "notify::connection",
+                             G_CALLBACK(on_connection), bus);
     g_signal_connect(bus->manager, "handle-reload", G_CALLBACK(on_reload), bus);
+    g_signal_connect(bus->manager, "handle-diagnose", G_CALLBACK(on_diagnose), bus);
+    bus_authority_guard(bus->authority, G_DBUS_INTERFACE_SKELETON(bus->manager));
 }
 
 Bus *
@@ -192,6 +226,7 @@ bus_new(const char *address, Roster *roster, Cycle *cycle, const BusManagerDutie
 
     bus = g_new0(Bus, 1);
     bus->connection = g_steal_pointer(&connection);
+    bus->authority = bus_authority_new(bus->connection, g_str_equal(address, "system"));
     bus->server = g_dbus_object_manager_server_new(BUS_PATH);
     bus->roster = roster;
     bus->cycle = cycle;
@@ -228,7 +263,9 @@ bus_free(Bus *bus)
     if (!bus)
         return;
     g_signal_handlers_disconnect_by_data(bus->roster, bus);
+    g_signal_handlers_disconnect_by_data(bus->duties.hypervisor, bus);
     g_signal_handlers_disconnect_by_data(bus->connection, bus);
+    g_clear_pointer(&bus->authority, bus_authority_free);
     g_clear_object(&bus->server);
     if (g_dbus_interface_skeleton_get_connection(G_DBUS_INTERFACE_SKELETON(bus->manager)))
         g_dbus_interface_skeleton_unexport(G_DBUS_INTERFACE_SKELETON(bus->manager));

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * memplugd on the bus: the name org.memplug1, the manager at /org/memplug1 and
- * a guest object for each guest of the roster, under one ObjectManager.
+ * a guest object for each guest of the roster, under one ObjectManager. Who may
+ * call their methods is told in bus-authority.h.
  */
 #pragma once
 
@@ -12,7 +13,7 @@ typedef struct _Bus Bus;
 
 /* What the manager object tells and does. */
 typedef struct {
-    const char *uri;
+    Hypervisor *hypervisor; /* outlives the bus */
     gboolean dry_run;
     gboolean (*reload)(gpointer data, GError **error);
     gpointer data;

@@ -137,7 +137,7 @@ build(Daemon *daemon, const DaemonOptions *options, GError **error)
 {
     const char *uri = options->uri ? options->uri : "qemu:///system";
     const char *bus = options->bus ? options->bus : geteuid() == 0 ? "system" : "session";
-    const BusManagerDuties duties = { uri, options->dry_run, reload_for_bus, daemon };
+    BusManagerDuties duties = { NULL, options->dry_run, reload_for_bus, daemon };
 
     daemon->config_required = options->config != NULL;
     daemon->config_file = options->config ? g_strdup(options->config) : config_default_file();
@@ -150,6 +150,7 @@ build(Daemon *daemon, const DaemonOptions *options, GError **error)
     daemon->roster =
         roster_new(daemon->hypervisor, daemon->config, daemon->intents, options->dry_run);
     g_signal_connect(daemon->roster, "event", G_CALLBACK(on_event), daemon);
+    duties.hypervisor = daemon->hypervisor;
     daemon->cycle = cycle_new(daemon->hypervisor, daemon->roster, daemon->config, host_memory());
     daemon->bus = bus_new(bus, daemon->roster, daemon->cycle, &duties, on_bus_lost, error);
     if (!daemon->bus) {

@@ -46,7 +46,11 @@ on_lost(gpointer data, const char *reason)
     fail_msg("the bus was lost: %s", reason);
 }
 
-static const BusManagerDuties duties = { "fake:", FALSE, refuse_reload, NULL };
+static BusManagerDuties
+duties_of(Bed *bed)
+{
+    return (BusManagerDuties){ MEMPLUG_HYPERVISOR(bed->hypervisor), FALSE, refuse_reload, NULL };
+}
 
 static GDBusConnection *
 connect_client(const char *address)
@@ -78,6 +82,7 @@ setup(void **state)
 {
     Bed *bed = g_new0(Bed, 1);
     g_autoptr(GError) error = NULL;
+    BusManagerDuties duties;
     const char *address;
 
     bed->dbus = g_test_dbus_new(G_TEST_DBUS_NONE);
@@ -90,6 +95,7 @@ setup(void **state)
     bed->intents = intent_store_new_volatile();
     bed->roster = roster_new(MEMPLUG_HYPERVISOR(bed->hypervisor), bed->config, bed->intents, FALSE);
     bed->cycle = cycle_new(MEMPLUG_HYPERVISOR(bed->hypervisor), bed->roster, bed->config, 0);
+    duties = duties_of(bed);
     bed->bus = bus_new(address, bed->roster, bed->cycle, &duties, on_lost, &error);
     if (!bed->bus)
         fail_msg("%s", error->message);
@@ -338,6 +344,7 @@ static void
 test_a_second_daemon_is_refused(void **state)
 {
     Bed *bed = *state;
+    const BusManagerDuties duties = duties_of(bed);
     g_autoptr(GError) error = NULL;
 
     assert_null(bus_new(g_test_dbus_get_bus_address(bed->dbus), bed->roster, bed->cycle, &duties,
