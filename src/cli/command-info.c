@@ -120,11 +120,14 @@ print_stats_line(BusGuest *guest)
 }
 
 static void
-print_text(BusGuest *guest)
+print_text(BusGuest *guest, BusManager *manager)
 {
     GDBusProxy *proxy = G_DBUS_PROXY(guest);
+    g_autofree char *trouble = guest_view_connection_trouble(manager);
 
     output_print_fields(proxy, guest_view_identity);
+    if (trouble)
+        output_print_field("Connection", trouble);
     print_stats_line(guest);
     fputc('\n', stdout);
     output_print_fields(proxy, guest_view_memory);
@@ -139,8 +142,13 @@ print_text(BusGuest *guest)
 }
 
 static void
-print_json(BusGuest *guest)
+print_json(BusGuest *guest, BusManager *manager)
 {
+    static const Field source[] = {
+        { "Uri", "uri" },
+        { "Connection", "connection" },
+        { NULL },
+    };
     static const Field rest[] = {
         { "Devices", "devices" },
         { "Stats", "stats" },
@@ -153,6 +161,7 @@ print_json(BusGuest *guest)
     json_builder_begin_object(json);
     for (gsize group = 0; group < G_N_ELEMENTS(groups); group++)
         output_add_fields(json, G_DBUS_PROXY(guest), groups[group]);
+    output_add_fields(json, G_DBUS_PROXY(manager), source);
     json_builder_end_object(json);
     output_print_json(json);
 }
@@ -161,13 +170,14 @@ static gboolean
 run(const CommandLine *line, Connection *connection, GError **error)
 {
     g_autoptr(BusGuest) guest = connection_get_guest(connection, command_line_text(line, 0), error);
+    g_autoptr(BusManager) manager = guest ? connection_get_manager(connection, error) : NULL;
 
-    if (!guest)
+    if (!manager)
         return FALSE;
     if (command_line_has(line, "json"))
-        print_json(guest);
+        print_json(guest, manager);
     else
-        print_text(guest);
+        print_text(guest, manager);
     return TRUE;
 }
 

@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 
+#include "cli/call.h"
 #include "cli/command-line.h"
 #include "cli/guest-view.h"
 
@@ -53,17 +54,26 @@ static const struct {
     { "mechanism", text_value },
 };
 
-/* Returns: (transfer full): the limits that @line changes. */
+/* Returns: (transfer full): the limits that @line changes, and where; NULL if none. */
 static GVariant *
 changed_limits(const CommandLine *line)
 {
+    static const char *const scopes[] = { "live", "config" };
     g_auto(GVariantBuilder) changed = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE_VARDICT);
+    gboolean any = FALSE;
 
     for (gsize i = 0; i < G_N_ELEMENTS(limits); i++) {
         const Value *value = command_line_option(line, limits[i].name);
 
         if (value)
             g_variant_builder_add(&changed, "{sv}", limits[i].name, limits[i].to_variant(value));
+        any |= value != NULL;
+    }
+    if (!any)
+        return NULL;
+    for (gsize i = 0; i < G_N_ELEMENTS(scopes); i++) {
+        if (command_line_has(line, scopes[i]))
+            g_variant_builder_add(&changed, "{sv}", scopes[i], g_variant_new_boolean(TRUE));
     }
     return g_variant_ref_sink(g_variant_builder_end(&changed));
 }
@@ -72,17 +82,22 @@ static gboolean
 run_limits(const CommandLine *line, Connection *connection, GError **error)
 {
     const char *name = command_line_text(line, 0);
-    g_autoptr(BusGuest) guest = connection_get_guest(connection, name, error);
-    g_autoptr(BusGuest) changed = NULL;
-    g_autoptr(GVariant) wanted = NULL;
+    g_autoptr(BusGuest) guest = NULL, changed = NULL;
+    g_autoptr(GVariant) wanted = changed_limits(line), reply = NULL;
 
+    if (!wanted && (command_line_has(line, "live") || command_line_has(line, "config"))) {
+        g_set_error_literal(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
+                            "--live and --config say where a limit is changed; name one");
+        return FALSE;
+    }
+    guest = connection_get_guest(connection, name, error);
     if (!guest)
         return FALSE;
-    wanted = changed_limits(line);
-    if (g_variant_n_children(wanted) == 0)
+    if (!wanted)
         return print_limits(line, guest);
 
-    if (!bus_guest_call_set_limits_sync(guest, wanted, NULL, error)) {
+    reply = call_method(connection, guest, "SetLimits", g_variant_new("(@a{sv})", wanted), error);
+    if (!reply) {
         connection_prefix_error(error, name);
         return FALSE;
     }
@@ -96,6 +111,8 @@ static const CommandOption limits_options[] = {
     { "ceiling", "SIZE", VALUE_LIMIT, "the policy never gives the guest more; or 'default'" },
     { "weight", "NUMBER", VALUE_WEIGHT, "its share when memory is scarce; 1 is usual" },
     { "mechanism", "NAME", VALUE_MECHANISM, "auto, dimm, virtio-mem or balloon" },
+    { "live", NULL, VALUE_TEXT, "of the running guest" },
+    { "config", NULL, VALUE_TEXT, "of its definition, from the next start on" },
     { NULL },
 };
 
@@ -105,10 +122,13 @@ const Command command_limits = {
     .description =
         "Shows the limits that the policy obeys; with options, changes those that are\n"
         "given and shows what is in force then. The changes are kept where the guest is\n"
-        "defined, and outlive it and memplugd. --floor default and --ceiling default\n"
-        "take such a limit back, so that the configuration's holds again.",
+        "defined (a libvirt domain's metadata; NAME.conf beside a QEMU socket): of the\n"
+        "running guest, of its definition, or of both if neither --live nor --config is\n"
+        "given. --floor default and --ceiling default take such a limit back, so that\n"
+        "the configuration's holds again.",
     .examples = "memplug limits web\n"
                 "memplug limits web --floor 512M --ceiling 4G --weight 2\n"
+                "memplug limits web --ceiling 8G --live\n"
                 "memplug limits web --ceiling default",
     .arguments = { { "GUEST", VALUE_GUEST } },
     .options = limits_options,
@@ -121,10 +141,12 @@ run_manage(const CommandLine *line, Connection *connection, GError **error)
     const char *name = command_line_text(line, 0);
     gboolean managed = command_line_argument(line, 1)->number != 0;
     g_autoptr(BusGuest) guest = connection_get_guest(connection, name, error);
+    g_autoptr(GVariant) reply = NULL;
 
     if (!guest)
         return FALSE;
-    if (!bus_guest_call_set_managed_sync(guest, managed, NULL, error)) {
+    reply = call_method(connection, guest, "SetManaged", g_variant_new("(b)", managed), error);
+    if (!reply) {
         connection_prefix_error(error, name);
         return FALSE;
     }

@@ -2,6 +2,8 @@
 /*
  * list: all guests in a table.
  */
+#include <stdio.h>
+
 #include "cli/command-line.h"
 #include "cli/guest-view.h"
 #include "cli/table.h"
@@ -23,6 +25,7 @@ add_note(GString *notes, const char *note)
 static char *
 describe_notes(BusGuest *guest)
 {
+    const char *obstacle = bus_guest_get_obstacle(guest);
     const char *phase = bus_guest_get_phase(guest);
     const char *reason = bus_guest_get_reason(guest);
     GString *notes = g_string_new(NULL);
@@ -31,6 +34,11 @@ describe_notes(BusGuest *guest)
         add_note(notes, "held");
     if (!bus_guest_get_managed(guest))
         add_note(notes, "unmanaged");
+    if (obstacle && *obstacle) {
+        add_note(notes, "cannot be resized: ");
+        g_string_append(notes, obstacle);
+        return g_string_free(notes, FALSE);
+    }
     if (phase && *phase && !g_str_equal(phase, "settled"))
         add_note(notes, phase);
     if (reason && *reason)
@@ -84,6 +92,17 @@ print_json(GPtrArray *guests)
     output_print_json(json);
 }
 
+/* Says so if the table is not what is so now, or cannot be changed. */
+static void
+print_connection(Connection *connection)
+{
+    g_autoptr(BusManager) manager = connection_get_manager(connection, NULL);
+    g_autofree char *trouble = manager ? guest_view_connection_trouble(manager) : NULL;
+
+    if (trouble)
+        printf("\nConnection: %s\n", trouble);
+}
+
 static gboolean
 run(const CommandLine *line, Connection *connection, GError **error)
 {
@@ -95,18 +114,21 @@ run(const CommandLine *line, Connection *connection, GError **error)
         print_json(guests);
     else
         print_table(guests);
+    if (!command_line_has(line, "json"))
+        print_connection(connection);
     return TRUE;
 }
 
 const Command command_list = {
     .name = "list",
     .summary = "list the guests and their memory",
-    .description = "Lists all guests: what each has (Actual), what memplugd asks of it\n"
-                   "(Requested), what it is forecast to need (Demand; - if not known), and the\n"
-                   "limits in force. Notes tell what is unusual: held (an administrator has set\n"
-                   "its memory), unmanaged (opted out), and a change that is under way or that\n"
-                   "stopped short, with the reason.\n"
-                   "Sizes in the table are rounded; --json and 'info' have them exact.",
+    .description =
+        "Lists all guests: what each has (Actual), what memplugd asks of it\n"
+        "(Requested), what it is forecast to need (Demand; - if not known), and the\n"
+        "limits in force. Notes tell what is unusual: held (an administrator has set\n"
+        "its memory), unmanaged (opted out), that a guest cannot be resized and why, and\n"
+        "a change that is under way or that stopped short, with the reason.\n"
+        "Sizes in the table are rounded; --json and 'info' have them exact.",
     .examples = "memplug list\n"
                 "memplug list --json",
     .run = run,

@@ -4,12 +4,12 @@
  */
 #include <stdio.h>
 
+#include "cli/call.h"
 #include "cli/command-line.h"
 #include "cli/follow.h"
 #include "cli/guest-view.h"
 #include "cli/output.h"
 #include "cli/similar.h"
-#include "cli/wait.h"
 #include "size/size.h"
 
 static void
@@ -28,6 +28,19 @@ print_change(const Change *change, gboolean as_json)
     }
 }
 
+/* Has the guest start with SIZE as well, if that was asked for. */
+static gboolean
+store_if_asked(const CommandLine *line, Connection *connection, BusGuest *guest, GError **error)
+{
+    g_autoptr(GVariant) reply = NULL;
+
+    if (!command_line_has(line, "config"))
+        return TRUE;
+    reply = call_method(connection, guest, "StoreMemory",
+                        g_variant_new("(t)", command_line_argument(line, 1)->number), error);
+    return reply != NULL;
+}
+
 static gboolean
 run_setmem(const CommandLine *line, Connection *connection, GError **error)
 {
@@ -38,9 +51,10 @@ run_setmem(const CommandLine *line, Connection *connection, GError **error)
 
     if (!guest)
         return FALSE;
-    change = follow_change(guest, command_line_argument(line, 1)->number,
-                           !command_line_has(line, "no-wait"),
-                           command_line_seconds(line, "timeout", 0.0), error);
+    if (store_if_asked(line, connection, guest, error))
+        change = follow_change(connection, guest, command_line_argument(line, 1)->number,
+                               !command_line_has(line, "no-wait"),
+                               command_line_seconds(line, "timeout", 0.0), error);
     if (!change) {
         connection_prefix_error(error, name);
         return FALSE;
@@ -57,6 +71,7 @@ run_setmem(const CommandLine *line, Connection *connection, GError **error)
 static const CommandOption setmem_options[] = {
     { "no-wait", NULL, VALUE_TEXT, "return once memplugd has taken the order" },
     { "timeout", "SECONDS", VALUE_SECONDS, "wait no longer; as long as it takes if not given" },
+    { "config", NULL, VALUE_TEXT, "have the guest start with SIZE, too" },
     { NULL },
 };
 
@@ -69,7 +84,8 @@ const Command command_setmem = {
                    "one that they can. An end of waiting (--timeout, Ctrl-C) does not end the\n"
                    "change.\n"
                    "The guest stays at this size (is held) until 'memplug manage GUEST on' gives\n"
-                   "it back to the policy.\n"
+                   "it back to the policy. With --config its definition is changed first, so that\n"
+                   "its next start gives it SIZE as well.\n"
                    "SIZE is written 512M, 2G or 2GiB; a number alone counts KiB, as in virsh.",
     .examples = "memplug setmem web 562M\n"
                 "memplug setmem web 2GiB --timeout 30",
@@ -77,50 +93,6 @@ const Command command_setmem = {
     .options = setmem_options,
     .run = run_setmem,
 };
-
-/* A call that returns nothing and may take long. */
-typedef struct {
-    gboolean (*finish)(BusGuest *guest, GAsyncResult *result, GError **error);
-    GCancellable *cancellable;
-    Wait *wait;
-    GError *error;
-    gboolean returned;
-} Order;
-
-static void
-on_returned(GObject *guest, GAsyncResult *result, gpointer data)
-{
-    Order *order = data;
-
-    order->finish(BUS_GUEST(guest), result, &order->error);
-    order->returned = TRUE;
-    wait_end(order->wait);
-}
-
-/* memplugd bounds how long its work takes, so the call itself is not bounded. */
-static void
-prepare_order(BusGuest *guest)
-{
-    g_dbus_proxy_set_default_timeout(G_DBUS_PROXY(guest), G_MAXINT);
-}
-
-static gboolean
-await_order(Order *order, const char *guest, GError **error)
-{
-    if (wait_run(order->wait, 0.0) == WAIT_INTERRUPTED) {
-        g_cancellable_cancel(order->cancellable);
-        while (!order->returned)
-            g_main_context_iteration(NULL, TRUE);
-        g_clear_error(&order->error);
-        order->error = g_error_new_literal(G_IO_ERROR, G_IO_ERROR_CANCELLED,
-                                           "no longer waiting; memplugd goes on with it");
-    }
-    if (!order->error)
-        return TRUE;
-    g_propagate_error(error, order->error);
-    connection_prefix_error(error, guest);
-    return FALSE;
-}
 
 /* Tells what the guest has after an order, which it had @before. */
 static gboolean
@@ -152,35 +124,80 @@ print_order(const CommandLine *line, Connection *connection, guint64 before, gin
     return TRUE;
 }
 
+/* Gives @guest an order and tells what it came to. @arguments: as for call_method() */
+static gboolean
+run_order(const CommandLine *line, Connection *connection, BusGuest *guest, const char *method,
+          GVariant *arguments, GError **error)
+{
+    gint64 started_us = g_get_monotonic_time();
+    guint64 before = bus_guest_get_actual(guest);
+    g_autoptr(GVariant) reply = call_method(connection, guest, method, arguments, error);
+
+    if (reply)
+        return print_order(line, connection, before, started_us, error);
+    connection_prefix_error(error, command_line_text(line, 0));
+    return FALSE;
+}
+
+/* Whether @line says either a DIMM or a virtio-mem device. */
+static gboolean
+check_plug(const CommandLine *line, GError **error)
+{
+    gboolean dimm = command_line_argument(line, 1) != NULL;
+    gboolean virtio_mem = command_line_has(line, "virtio-mem");
+    const char *wrong = NULL;
+
+    if (dimm && virtio_mem)
+        wrong = "SIZE is of a DIMM, --virtio-mem of another device: give one of them";
+    else if (!dimm && !virtio_mem)
+        wrong = "SIZE is missing, or --virtio-mem MAX";
+    else if (dimm && command_line_has(line, "config"))
+        wrong = "--config goes with --virtio-mem; a DIMM is plugged into the running guest only";
+    if (wrong)
+        g_set_error_literal(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, wrong);
+    return !wrong;
+}
+
 static gboolean
 run_plug(const CommandLine *line, Connection *connection, GError **error)
 {
-    const char *name = command_line_text(line, 0);
-    g_autoptr(BusGuest) guest = connection_get_guest(connection, name, error);
-    g_autoptr(Wait) wait = wait_new();
-    g_autoptr(GCancellable) cancellable = g_cancellable_new();
-    Order order = { bus_guest_call_plug_finish, cancellable, wait };
-    gint64 started_us = g_get_monotonic_time();
-    guint64 before;
+    const Value *max = command_line_option(line, "virtio-mem");
+    g_autoptr(BusGuest) guest = NULL;
 
+    if (!check_plug(line, error))
+        return FALSE;
+    guest = connection_get_guest(connection, command_line_text(line, 0), error);
     if (!guest)
         return FALSE;
-    before = bus_guest_get_actual(guest);
-    prepare_order(guest);
-    bus_guest_call_plug(guest, command_line_argument(line, 1)->number, cancellable, on_returned,
-                        &order);
-    if (!await_order(&order, name, error))
-        return FALSE;
-    return print_order(line, connection, before, started_us, error);
+    if (max)
+        return run_order(line, connection, guest, "PlugVirtioMem",
+                         g_variant_new("(tb)", max->number, command_line_has(line, "config")),
+                         error);
+    return run_order(line, connection, guest, "Plug",
+                     g_variant_new("(t)", command_line_argument(line, 1)->number), error);
 }
+
+static const CommandOption plug_options[] = {
+    { "virtio-mem", "MAX", VALUE_SIZE, "plug a virtio-mem device of up to MAX instead" },
+    { "config", NULL, VALUE_TEXT, "with --virtio-mem: into the definition, too" },
+    { NULL },
+};
 
 const Command command_plug = {
     .name = "plug",
-    .summary = "plug one DIMM by hand",
-    .description = "Plugs one DIMM of SIZE (on x86 Linux guests a multiple of 128 MiB) and waits\n"
-                   "until the guest has taken it. The guest is then held at what it has.",
-    .examples = "memplug plug web 512M",
-    .arguments = { { "GUEST", VALUE_GUEST }, { "SIZE", VALUE_SIZE } },
+    .summary = "plug a DIMM or a virtio-mem device by hand",
+    .description =
+        "Plugs one DIMM of SIZE (on x86 Linux guests a multiple of 128 MiB) and waits\n"
+        "until the guest has taken it. The guest is then held at what it has.\n"
+        "With --virtio-mem, plugs a virtio-mem device that can provide up to MAX and\n"
+        "provides nothing at first; memplug then grows the guest by it in small steps.\n"
+        "It needs a free PCI slot and room below the guest's maxMemory, and stays until\n"
+        "the guest ends. With --config, the guest's definition gets what it lacks for\n"
+        "memplug, too, as 'memplug setup GUEST --apply' does.",
+    .examples = "memplug plug web 512M\n"
+                "memplug plug web --virtio-mem 4G --config",
+    .arguments = { { "GUEST", VALUE_GUEST }, { "SIZE", VALUE_SIZE, .optional = TRUE } },
+    .options = plug_options,
     .run = run_plug,
 };
 
@@ -208,22 +225,11 @@ check_device(BusGuest *guest, const char *device, GError **error)
 static gboolean
 run_unplug(const CommandLine *line, Connection *connection, GError **error)
 {
-    const char *name = command_line_text(line, 0), *device = command_line_text(line, 1);
-    g_autoptr(BusGuest) guest = connection_get_guest(connection, name, error);
-    g_autoptr(Wait) wait = wait_new();
-    g_autoptr(GCancellable) cancellable = g_cancellable_new();
-    Order order = { bus_guest_call_unplug_finish, cancellable, wait };
-    gint64 started_us = g_get_monotonic_time();
-    guint64 before;
+    const char *device = command_line_text(line, 1);
+    g_autoptr(BusGuest) guest = connection_get_guest(connection, command_line_text(line, 0), error);
 
-    if (!guest || !check_device(guest, device, error))
-        return FALSE;
-    before = bus_guest_get_actual(guest);
-    prepare_order(guest);
-    bus_guest_call_unplug(guest, device, cancellable, on_returned, &order);
-    if (!await_order(&order, name, error))
-        return FALSE;
-    return print_order(line, connection, before, started_us, error);
+    return guest && check_device(guest, device, error) &&
+           run_order(line, connection, guest, "Unplug", g_variant_new("(s)", device), error);
 }
 
 const Command command_unplug = {

@@ -11,6 +11,7 @@
 static const Field fields[] = {
     { "Version", "daemon", "Daemon", FIELD_TEXT },
     { "Uri", "uri", "Guests from", FIELD_TEXT },
+    { "Connection", "connection", "Connection", FIELD_TEXT },
     { "Policy", "policy", "Policy", FIELD_TEXT },
     { "DryRun", "dry_run", "Dry run", FIELD_FLAG },
     { NULL },

@@ -8,9 +8,13 @@
 #include "cli/command-line.h"
 
 static const Command *const commands[] = {
-    &command_list,   &command_info,    &command_stats, &command_setmem,
-    &command_limits, &command_manage,  &command_plug,  &command_unplug,
-    &command_events, &command_version, &command_help,  NULL,
+    &command_list,   &command_info,
+    &command_stats,  &command_setmem,
+    &command_limits, &command_manage,
+    &command_plug,   &command_unplug,
+    &command_doctor, &command_setup,
+    &command_events, &command_version,
+    &command_help,   NULL,
 };
 
 const CommandOption command_global_options[] = {
@@ -72,6 +76,24 @@ option_synopsis(const CommandOption *option)
     return g_strdup_printf("--%s %s", option->name, option->metavar);
 }
 
+/* Where a usage that is too long for one line goes on: below the command's name, with
+ * "Usage: " before it. */
+#define USAGE_WIDTH 90
+#define USAGE_BREAK "\n               "
+
+static void
+add_to_usage(GString *text, const char *part, gboolean optional)
+{
+    const char *line = strrchr(text->str, '\n');
+    gsize length = strlen(line ? line + 1 : text->str);
+
+    if (length + strlen(part) + 3 > USAGE_WIDTH)
+        g_string_append(text, USAGE_BREAK);
+    else
+        g_string_append_c(text, ' ');
+    g_string_append_printf(text, optional ? "[%s]" : "%s", part);
+}
+
 char *
 command_usage(const Command *command)
 {
@@ -79,11 +101,11 @@ command_usage(const Command *command)
 
     g_string_append(text, command->name);
     for (const CommandArgument *argument = command->arguments; argument->name; argument++)
-        g_string_append_printf(text, argument->optional ? " [%s]" : " %s", argument->name);
+        add_to_usage(text, argument->name, argument->optional);
     for (const CommandOption *option = command->options; option && option->name; option++) {
         g_autofree char *synopsis = option_synopsis(option);
 
-        g_string_append_printf(text, " [%s]", synopsis);
+        add_to_usage(text, synopsis, TRUE);
     }
     return g_string_free(text, FALSE);
 }

@@ -64,6 +64,7 @@ extern const Command command_list, command_info, command_stats;
 extern const Command command_setmem, command_plug, command_unplug;
 extern const Command command_limits, command_manage;
 extern const Command command_events;
+extern const Command command_doctor, command_setup;
 extern const Command command_version, command_help;
 
 /* Options that every command takes, before or after its name: ends with a NULL name. */

@@ -17,11 +17,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/password-agent.h"
 #include "cli/similar.h"
 
 struct _Connection {
     char *bus;
-    GDBusConnection *dbus; /* NULL until needed */
+    GDBusConnection *dbus;      /* NULL until needed */
+    PasswordAgent *agent;       /* as well, ... */
+    gboolean agent_was_started; /* ... and tried once */
 };
 
 Connection *
@@ -43,6 +46,7 @@ connection_free(Connection *connection)
 {
     if (!connection)
         return;
+    g_clear_pointer(&connection->agent, password_agent_stop);
     g_clear_object(&connection->dbus);
     g_free(connection->bus);
     g_free(connection);
@@ -68,6 +72,13 @@ connection_describe_absence(const Connection *connection)
     return g_strdup_printf("memplugd is not running on %s; start it (memplugd --bus '%s') or name "
                            "another bus with --bus",
                            where, connection->bus);
+}
+
+const char *
+connection_describe_start(const Connection *connection)
+{
+    return g_str_equal(connection->bus, "system") ? "systemctl enable --now memplugd"
+                                                  : "systemctl --user enable --now memplugd";
 }
 
 static GDBusConnection *
@@ -102,6 +113,16 @@ connection_get_bus(Connection *connection, GError **error)
     /* A bus that goes away is an error to report, not a reason to be killed. */
     g_dbus_connection_set_exit_on_close(connection->dbus, FALSE);
     return connection->dbus;
+}
+
+void
+connection_prepare_password(Connection *connection)
+{
+    if (connection->agent_was_started || !connection->dbus ||
+        !g_str_equal(connection->bus, "system"))
+        return;
+    connection->agent_was_started = TRUE;
+    connection->agent = password_agent_start(connection->dbus);
 }
 
 static void
@@ -274,9 +295,7 @@ connection_get_manager(Connection *connection, GError **error)
 static char *
 explain_denial(const Connection *connection, const char *message)
 {
-    return g_strdup_printf("access denied: %s; ask as root, or as somebody whom the host's "
-                           "polkit rules allow it",
-                           message);
+    return g_strdup_printf("access denied: %s", message);
 }
 
 static char *

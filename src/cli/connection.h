@@ -52,11 +52,18 @@ BusManager *connection_get_manager(Connection *connection, GError **error);
 /* For what proxies do not tell. Returns: (transfer none): NULL with @error set. */
 GDBusConnection *connection_get_bus(Connection *connection, GError **error);
 
+/* To be called before what polkit may want a password for: at a terminal, it can ask for
+ * one there as long as @connection lives. */
+void connection_prepare_password(Connection *connection);
+
 /* Returns: (transfer full): "the system bus", for people. */
 char *connection_describe_bus(const Connection *connection);
 
 /* Returns: (transfer full): "memplugd is not running on the system bus; ...": what to do. */
 char *connection_describe_absence(const Connection *connection);
+
+/* Returns: (transfer none): the command that starts memplugd on the bus. */
+const char *connection_describe_start(const Connection *connection);
 
 /*
  * connection_explain:

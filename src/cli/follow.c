@@ -13,7 +13,7 @@
  */
 #include "cli/follow.h"
 
-#include "cli/connection.h"
+#include "cli/call.h"
 #include "cli/terminal.h"
 #include "cli/wait.h"
 #include "size/size.h"
@@ -146,12 +146,14 @@ on_answer(GObject *guest, GAsyncResult *result, gpointer data)
 {
     Follow *follow = data;
     GError *error = NULL;
+    g_autoptr(GVariant) reply = g_dbus_proxy_call_finish(G_DBUS_PROXY(guest), result, &error);
 
     follow->returned = TRUE;
-    if (!bus_guest_call_set_memory_finish(BUS_GUEST(guest), &follow->decision, result, &error)) {
+    if (!reply) {
         take_refusal(follow, error);
         return;
     }
+    g_variant_get(reply, "(t)", &follow->decision);
     follow->answered = TRUE;
     if (follow->waiting)
         judge(follow);
@@ -177,7 +179,8 @@ await_end(Follow *follow, double timeout_s)
 }
 
 Change *
-follow_change(BusGuest *guest, guint64 size, gboolean wait, double timeout_s, GError **error)
+follow_change(Connection *connection, BusGuest *guest, guint64 size, gboolean wait,
+              double timeout_s, GError **error)
 {
     g_autoptr(Change) change = change_new(guest, size);
     g_autoptr(Wait) waiter = wait_new();
@@ -192,7 +195,9 @@ follow_change(BusGuest *guest, guint64 size, gboolean wait, double timeout_s, GE
     g_signal_connect(guest, "notify::g-name-owner", G_CALLBACK(on_owner), &follow);
     g_signal_connect(dbus, "closed", G_CALLBACK(on_closed), &follow);
     follow.started_us = g_get_monotonic_time();
-    bus_guest_call_set_memory(guest, size, cancellable, on_answer, &follow);
+    connection_prepare_password(connection);
+    g_dbus_proxy_call(G_DBUS_PROXY(guest), "SetMemory", g_variant_new("(t)", size), CALL_FLAGS,
+                      CALL_TIMEOUT, cancellable, on_answer, &follow);
     await_end(&follow, timeout_s);
 
     /* The call must not return into a frame that is gone. */

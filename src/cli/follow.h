@@ -5,9 +5,11 @@
 #pragma once
 
 #include "cli/change.h"
+#include "cli/connection.h"
 
 /*
  * follow_change:
+ * @connection: by which @guest was found
  * @guest: a proxy that follows the daemon's properties
  * @size: bytes it shall have
  * @wait: FALSE: return as soon as the daemon has taken the order
@@ -18,5 +20,5 @@
  * Returns: (transfer full): how it ended, well or not; NULL with @error set if
  *   the daemon refused the order.
  */
-Change *follow_change(BusGuest *guest, guint64 size, gboolean wait, double timeout_s,
-                      GError **error);
+Change *follow_change(Connection *connection, BusGuest *guest, guint64 size, gboolean wait,
+                      double timeout_s, GError **error);

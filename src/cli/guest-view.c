@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/guest-view.h"
 
+#include "cli/terminal.h"
+
 const Field guest_view_identity[] = {
     { "Name", "name", "Name", FIELD_TEXT },
     { "Pid", "pid", "Pid", FIELD_NUMBER },
     { "State", "state", "State", FIELD_TEXT },
+    { "Obstacle", "obstacle", "Obstacle", FIELD_TEXT },
     { NULL },
 };
 
@@ -65,4 +68,18 @@ guest_view_dimm_ids(BusGuest *guest)
     result = g_strv_builder_end(ids);
     g_strv_builder_unref(ids);
     return result;
+}
+
+char *
+guest_view_connection_trouble(BusManager *manager)
+{
+    const char *connection = bus_manager_get_connection(manager);
+    g_autofree char *uri = terminal_clean(bus_manager_get_uri(manager));
+    g_autofree char *why = terminal_clean(connection ? connection : "");
+
+    if (*why == '\0' || g_str_equal(why, "connected"))
+        return NULL;
+    if (g_str_equal(why, "read-only"))
+        return g_strdup_printf("read-only to %s: its guests can be looked at and not changed", uri);
+    return g_strdup_printf("none to %s at present: %s", uri, why);
 }

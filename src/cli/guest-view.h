@@ -17,3 +17,7 @@ extern const Field guest_view_range[];    /* what sizes its devices can make */
 
 /* Returns: (transfer full): the ids of @guest's DIMMs, which can be unplugged. */
 char **guest_view_dimm_ids(BusGuest *guest);
+
+/* Returns: (transfer full) (nullable): what is wrong with the connection by which
+ *   memplugd knows its guests; NULL if nothing is. */
+char *guest_view_connection_trouble(BusManager *manager);

@@ -75,7 +75,7 @@ test_words_of_the_language(void **state)
     assert_completes("li", "list limits");
     assert_completes("--bus session li", "list limits");
     assert_completes("--", "--bus --json --help --version");
-    assert_completes("setmem --", "--no-wait --timeout --bus --json --help --version");
+    assert_completes("setmem --", "--no-wait --timeout --config --bus --json --help --version");
     assert_completes("setmem --t", "--timeout");
     assert_completes("setmem --timeout ", "");
     assert_completes("limits web --mechanism ", "auto dimm virtio-mem balloon");
@@ -85,10 +85,11 @@ test_words_of_the_language(void **state)
     assert_completes("list --json=", "");
     assert_completes("--bus s", "system session");
     assert_completes("manage web o", "on off");
-    assert_completes("help set", "setmem");
+    assert_completes("help set", "setmem setup");
     assert_completes("list ", "");
-    assert_completes("nonsense ", "list info stats setmem limits manage plug unplug events version "
-                                  "help");
+    assert_completes("nonsense ",
+                     "list info stats setmem limits manage plug unplug doctor setup events version "
+                     "help");
     assert_completes("manage -- --", "");
 }
 

@@ -164,7 +164,7 @@ test_bash_completion(void **state)
     script = g_strdup_printf("source %s && MEMPLUG_BUS='%s' && export MEMPLUG_BUS\n"
                              "complete_at() { COMP_LINE=$1 COMP_POINT=${#1} COMPREPLY=(); "
                              "_memplug %s; printf '%%s|' \"${COMPREPLY[@]}\"; echo; }\n"
-                             "complete_at 'memplug se'\n"
+                             "complete_at 'memplug setm'\n"
                              "complete_at 'memplug info w'\n"
                              "complete_at 'memplug info a:'\n"
                              "complete_at 'memplug limits web --mechanism=d'\n",

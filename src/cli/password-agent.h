@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Lets polkit ask for a password at the terminal that memplug runs at, for as long as
+ * the agent lives: polkit's own program for it, pkttyagent, does so. A session that
+ * has an agent already (a desktop) keeps that.
+ */
+#pragma once
+
+#include <gio/gio.h>
+
+typedef struct _PasswordAgent PasswordAgent;
+
+/*
+ * password_agent_start:
+ * @bus: for calls over which, the system bus
+ *
+ * Returns: (transfer full) (nullable): once polkit knows of it; NULL if there is no
+ *   terminal, no such program, or no need, since root is asked for nothing.
+ */
+PasswordAgent *password_agent_start(GDBusConnection *bus);
+
+/* NULL is allowed. */
+void password_agent_stop(PasswordAgent *agent);
