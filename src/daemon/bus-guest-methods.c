@@ -90,6 +90,43 @@ on_plug(BusGuest *bus, GDBusMethodInvocation *invocation, guint64 size, gpointer
     return TRUE;
 }
 
+/* PlugVirtioMem with config: the running guest has the device, its definition not yet. */
+static void
+on_plug_kept(GObject *source, GAsyncResult *result, gpointer data)
+{
+    GError *error = NULL;
+    g_autoptr(GuestSetupPlan) plan = guest_setup_finish(MEMPLUG_GUEST(source), result, &error);
+
+    if (error)
+        g_prefix_error(&error, "plugged, but not for the next start: ");
+    answer(data, error);
+}
+
+static void
+on_plugged_to_be_kept(GObject *source, GAsyncResult *result, gpointer data)
+{
+    ManagedGuest *managed = MEMPLUG_MANAGED_GUEST(source);
+    const GuestSetup wanted = { 0 };
+    GError *error = NULL;
+
+    if (!managed_guest_order_finish(managed, result, &error))
+        answer(data, error);
+    else
+        guest_setup_async(managed_guest_get_guest(managed), &wanted, TRUE, NULL, on_plug_kept,
+                          data);
+}
+
+static gboolean
+on_plug_virtio_mem(BusGuest *bus, GDBusMethodInvocation *invocation, guint64 max, gboolean config,
+                   gpointer data)
+{
+    const Methods *methods = data;
+
+    managed_guest_plug_virtio_mem_async(methods->managed, max,
+                                        config ? on_plugged_to_be_kept : on_ordered, invocation);
+    return TRUE;
+}
+
 static gboolean
 on_unplug(BusGuest *bus, GDBusMethodInvocation *invocation, const char *device, gpointer data)
 {
@@ -404,6 +441,7 @@ bus_guest_methods_connect(BusGuest *bus, ManagedGuest *managed, gboolean dry_run
         { "handle-set-managed", G_CALLBACK(on_set_managed) },
         { "handle-set-limits", G_CALLBACK(on_set_limits) },
         { "handle-plug", G_CALLBACK(on_plug) },
+        { "handle-plug-virtio-mem", G_CALLBACK(on_plug_virtio_mem) },
         { "handle-unplug", G_CALLBACK(on_unplug) },
         { "handle-diagnose", G_CALLBACK(on_diagnose) },
         { "handle-setup", G_CALLBACK(on_setup) },

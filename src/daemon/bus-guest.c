@@ -119,7 +119,7 @@ refresh(BusGuest *bus, ManagedGuest *managed)
     bus_guest_set_mechanism(bus, mechanism_name(status->force.limits.mechanism));
     bus_guest_set_managed(bus, status->force.limits.managed);
     bus_guest_set_held(bus, status->held);
-    bus_guest_set_obstacle(bus, memory && memory->obstacle ? memory->obstacle : "");
+    bus_guest_set_obstacle(bus, status->force.obstacle ? status->force.obstacle : "");
     bus_guest_set_decision(bus, status->decision);
     bus_guest_set_phase(bus, resize_phase_name(resize_get_phase(resize)));
     bus_guest_set_reason(bus, resize_get_reason(resize));
