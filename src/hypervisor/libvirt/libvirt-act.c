@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Theory of operation
+ *
+ *   what else is done? ─▶ live XML ─▶ an element of it, changed or new ─▶ one call
+ *
+ * What a step needs to know is read right before it, not taken from an earlier
+ * observation. New devices are called ua-memplug-dimmN and ua-memplug-vmN.
+ *
+ * The calls end when QEMU has taken the order, not when the guest has followed:
+ * detaching by alias does not wait for the guest, as detaching by XML would for 5 s.
+ */
+#include "hypervisor/libvirt/libvirt-act.h"
+
+#include <string.h>
+
+#include "hypervisor/libvirt/domain-device.h"
+#include "hypervisor/libvirt/domain-memory.h"
+#include "hypervisor/libvirt/libvirt-error.h"
+#include "hypervisor/libvirt/libvirt-look.h"
+#include "hypervisor/libvirt/libvirt-string.h"
+
+/* What Linux's driver works in on x86-64, whatever the backend's pages, so long as
+ * those are not larger. */
+#define VIRTIO_MEM_BLOCK (G_GUINT64_CONSTANT(2) << 20)
+
+typedef struct {
+    virDomainPtr domain;
+    const MemoryStep *step;
+    LibvirtString *xml; /* live */
+    GuestMemory *memory;
+    char *alias; /* of a device that is made */
+} Action;
+
+/* The node as the device's XML has it: a domain without nodes has none. */
+static gint
+node_of(const Action *action)
+{
+    return action->memory->n_nodes > 0 ? (gint)action->step->node : -1;
+}
+
+static gboolean
+attach(Action *action, const char *element, const char *what, GError **error)
+{
+    return virDomainAttachDeviceFlags(action->domain, element, VIR_DOMAIN_AFFECT_LIVE) == 0 ||
+           libvirt_error_take(what, error);
+}
+
+static gboolean
+plug_dimm(Action *action, GError **error)
+{
+    g_autofree char *element = NULL;
+
+    action->alias = domain_device_new_alias(action->xml, DOMAIN_DEVICE_DIMM);
+    element = domain_device_dimm(action->step->size, node_of(action), action->alias);
+    return attach(action, element, "cannot attach a DIMM", error);
+}
+
+static gboolean
+unplug_dimm(Action *action, GError **error)
+{
+    return virDomainDetachDeviceAlias(action->domain, action->step->device,
+                                      VIR_DOMAIN_AFFECT_LIVE) == 0 ||
+           libvirt_error_take("cannot detach the DIMM", error);
+}
+
+static gboolean
+resize_virtio_mem(Action *action, GError **error)
+{
+    g_autofree char *element =
+        domain_device_with_requested(action->xml, action->step->device, action->step->size, error);
+
+    if (!element)
+        return FALSE;
+    return virDomainUpdateDeviceFlags(action->domain, element, VIR_DOMAIN_AFFECT_LIVE) == 0 ||
+           libvirt_error_take("cannot resize the virtio-mem device", error);
+}
+
+/* libvirt hands the size to QEMU's balloon as it is, which counts boot memory and DIMMs. */
+static gboolean
+set_balloon(Action *action, GError **error)
+{
+    guint64 fillable = action->memory->boot + guest_memory_dimms(action->memory);
+
+    if (action->step->size >= fillable) {
+        g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                            "the balloon cannot hold all of the guest's memory");
+        return FALSE;
+    }
+    return virDomainSetMemoryFlags(action->domain, (fillable - action->step->size) / 1024,
+                                   VIR_DOMAIN_AFFECT_LIVE) == 0 ||
+           libvirt_error_take("cannot set the balloon", error);
+}
+
+static gboolean
+plug_virtio_mem(Action *action, GError **error)
+{
+    g_autofree char *element = NULL;
+
+    action->alias = domain_device_new_alias(action->xml, DOMAIN_DEVICE_VIRTIO_MEM);
+    element = domain_device_virtio_mem(action->step->size, VIRTIO_MEM_BLOCK, node_of(action),
+                                       action->alias);
+    if (attach(action, element, NULL, error))
+        return TRUE;
+    if (error && strstr((*error)->message, "PCI"))
+        g_prefix_error(error,
+                       "cannot attach a virtio-mem device: no PCIe root port is free ('memplug "
+                       "setup' adds some): ");
+    else
+        g_prefix_error(error, "cannot attach a virtio-mem device: ");
+    return FALSE;
+}
+
+static gboolean (*const actions[])(Action *action, GError **error) = {
+    [MEMORY_STEP_PLUG_DIMM] = plug_dimm,
+    [MEMORY_STEP_UNPLUG_DIMM] = unplug_dimm,
+    [MEMORY_STEP_RESIZE_VIRTIO_MEM] = resize_virtio_mem,
+    [MEMORY_STEP_SET_BALLOON] = set_balloon,
+    [MEMORY_STEP_PLUG_VIRTIO_MEM] = plug_virtio_mem,
+};
+
+static void
+action_clear(Action *action)
+{
+    g_clear_pointer(&action->xml, libvirt_string_free);
+    g_clear_pointer(&action->memory, guest_memory_free);
+    g_clear_pointer(&action->alias, g_free);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Action, action_clear)
+
+gboolean
+libvirt_act(virDomainPtr domain, const MemoryStep *step, char **alias, GError **error)
+{
+    g_auto(Action) action = { .domain = domain, .step = step };
+    LibvirtJob job;
+
+    if (!libvirt_look_job(domain, &job, error))
+        return FALSE;
+    if (job != LIBVIRT_JOB_NONE) {
+        g_set_error(error, G_IO_ERROR, G_IO_ERROR_BUSY, "%s",
+                    job == LIBVIRT_JOB_MIGRATION ? "it is being migrated"
+                                                 : "it is being saved, dumped or the like");
+        return FALSE;
+    }
+    action.xml = virDomainGetXMLDesc(domain, 0);
+    if (!action.xml)
+        return libvirt_error_take(NULL, error);
+    action.memory = domain_memory_read(action.xml, error);
+    if (!action.memory || !actions[step->kind](&action, error))
+        return FALSE;
+    *alias = g_steal_pointer(&action.alias);
+    return TRUE;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Looking at a domain. All of these block and are for a thread; they take neither
+ * the domain's job nor its monitor, except where it says so.
+ */
+#pragma once
+
+#include <libvirt/libvirt.h>
+
+#include "hypervisor/guest-facts.h"
+
+/* What else is being done with a domain, during which it is left alone. */
+typedef enum {
+    LIBVIRT_JOB_NONE,
+    LIBVIRT_JOB_MIGRATION,
+    LIBVIRT_JOB_OTHER, /* it is saved, dumped, a snapshot is made, ... */
+} LibvirtJob;
+
+/* A domain that memplug comes to know. */
+typedef struct {
+    virDomainPtr domain; /* a reference */
+    char *instance;      /* Guest's */
+    GPid pid;            /* 0: not known */
+    gboolean continues;
+    gboolean running; /* its vCPUs are */
+    char *metadata;   /* (nullable) */
+} LibvirtArrival;
+
+/* Returns: (transfer full): NULL with @error set; G_IO_ERROR_NOT_FOUND if it does not run. */
+LibvirtArrival *libvirt_look_arrival(virDomainPtr domain, GError **error);
+void libvirt_arrival_free(LibvirtArrival *arrival);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(LibvirtArrival, libvirt_arrival_free)
+
+typedef struct {
+    GuestMemory *memory; /* owned; as of domain_memory_read(), with cap */
+    LibvirtJob job;
+} LibvirtLook;
+
+/*
+ * libvirt_look_memory:
+ * @pid: of its QEMU, or 0
+ * @definition: read the definition as well, for the memory's @given
+ *
+ * Returns: (transfer full): NULL with @error set.
+ */
+LibvirtLook *libvirt_look_memory(virDomainPtr domain, GPid pid, gboolean definition,
+                                 GError **error);
+void libvirt_look_free(LibvirtLook *look);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(LibvirtLook, libvirt_look_free)
+
+/* Waits for the domain's job if a command is at work. Returns: FALSE with @error set. */
+gboolean libvirt_look_job(virDomainPtr domain, LibvirtJob *job, GError **error);
+
+/*
+ * libvirt_look_metadata:
+ * @metadata: (out) (nullable): what it has of ours
+ *
+ * Returns: FALSE with @error set.
+ */
+gboolean libvirt_look_metadata(virDomainPtr domain, char **metadata, GError **error);
+
+/*
+ * libvirt_look_definition:
+ * @secrets: with passwords, which a definition loses that is written back without
+ *
+ * Returns: (transfer full) (nullable): the XML of its definition; NULL with @error
+ *   set, or without if it has none.
+ */
+char *libvirt_look_definition(virDomainPtr domain, gboolean secrets, GError **error);
+
+/* Returns: (transfer full): NULL with @error set. */
+GuestFacts *libvirt_look_facts(virDomainPtr domain, GPid pid, GError **error);
+
+/* Returns: whether a command has been in the domain's monitor for @ms or longer without
+ *   an answer, or its monitor is broken. */
+gboolean libvirt_look_hangs(virDomainPtr domain, guint ms);
