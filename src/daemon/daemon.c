@@ -11,6 +11,9 @@
 #include "daemon/ready.h"
 #include "daemon/roster.h"
 #include "hypervisor/qemu/qemu-hypervisor.h"
+#if HAVE_LIBVIRT
+#include "hypervisor/libvirt/libvirt-hypervisor.h"
+#endif
 #include "size/size.h"
 
 struct _Daemon {
@@ -27,27 +30,41 @@ struct _Daemon {
 };
 
 /*
- * Where guests come from, by the beginning of the URI.
+ * Where guests come from, by the beginning of the URI; the first that fits.
  */
+
+#if !HAVE_LIBVIRT
+static Hypervisor *
+refuse_libvirt(const char *uri, GError **error)
+{
+    g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
+                "no way to connect to '%s': this memplugd was built without libvirt and knows "
+                "only qmp:DIR, a folder of QEMU sockets",
+                uri);
+    return NULL;
+}
+#endif
 
 static const struct {
     const char *prefix;
     Hypervisor *(*open)(const char *uri, GError **error);
 } hypervisors[] = {
     { "qmp:", qemu_hypervisor_new },
+#if HAVE_LIBVIRT
+    { "", libvirt_hypervisor_new },
+#else
+    { "", refuse_libvirt },
+#endif
 };
 
 static Hypervisor *
 open_hypervisor(const char *uri, GError **error)
 {
-    for (gsize i = 0; i < G_N_ELEMENTS(hypervisors); i++) {
-        if (g_str_has_prefix(uri, hypervisors[i].prefix))
-            return hypervisors[i].open(uri, error);
-    }
-    g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
-                "no way to connect to '%s': this memplugd knows qmp:DIR, a folder of QEMU sockets",
-                uri);
-    return NULL;
+    gsize i = 0;
+
+    while (!g_str_has_prefix(uri, hypervisors[i].prefix))
+        i++;
+    return hypervisors[i].open(uri, error);
 }
 
 static guint64
