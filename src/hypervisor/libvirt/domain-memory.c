@@ -175,10 +175,10 @@ read_balloon(const DomainXml *xml, GuestMemory *memory, GError **error)
     guint64 plugged = memory->boot;
     guint64 current = G_MAXUINT64;
 
-    if (!balloon || domain_xml_find(xml, NULL, PINNED))
-        return TRUE;
     if (!domain_xml_size(xml, NULL, "/domain/currentMemory", &current, error))
         return FALSE;
+    if (!balloon || domain_xml_find(xml, NULL, PINNED))
+        return TRUE;
     for (guint i = 0; i < memory->n_devices; i++)
         plugged += memory->devices[i].size;
     memory->has_balloon = TRUE;

@@ -103,6 +103,7 @@ domain_pci_new_index(const DomainXml *xml)
     guint index = 0;
 
     mark(xml, "/domain/devices/controller[@type='pci']", "@index", used, BUSES);
+    mark(xml, "/domain/devices/*/address[@type='pci']", "@bus", used, BUSES);
     while (index < BUSES - 1 && used[index])
         index++;
     return index;
