@@ -21,16 +21,21 @@ stats_frame_stream_start(StatsFrameStream *stream)
 }
 
 size_t
+stats_frame_stream_room(const StatsFrameStream *stream)
+{
+    return sizeof(stream->bytes) - (stream->end - stream->begin);
+}
+
+size_t
 stats_frame_stream_push(StatsFrameStream *stream, const uint8_t *bytes, size_t length)
 {
-    size_t room;
+    size_t room = stats_frame_stream_room(stream);
 
     if (stream->begin > 0) {
         memmove(stream->bytes, stream->bytes + stream->begin, stream->end - stream->begin);
         stream->end -= stream->begin;
         stream->begin = 0;
     }
-    room = sizeof(stream->bytes) - stream->end;
     if (length > room)
         length = room;
     if (length > 0)

@@ -36,6 +36,10 @@ typedef struct {
 /* Forgets everything; also for a channel that was opened anew. */
 void stats_frame_stream_start(StatsFrameStream *stream);
 
+/* Returns: how many bytes the next push takes at most; never 0 after a pop that
+ *   returned false. */
+size_t stats_frame_stream_room(const StatsFrameStream *stream);
+
 /* Returns: how many of @bytes were taken. */
 size_t stats_frame_stream_push(StatsFrameStream *stream, const uint8_t *bytes, size_t length);
 

@@ -1,0 +1,476 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The watch, on made-up guests: it looks when it says so, at what a function of time
+ * says is available. Random guests follow from a seed, which is printed;
+ * MEMPLUG_TEST_SEED sets it.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <glib.h>
+
+#include "guest/watch.h"
+
+#define MIB    ((guint64)1 << 20)
+#define GIB    ((guint64)1 << 30)
+#define SECOND ((gint64)G_USEC_PER_SEC)
+#define MS     ((gint64)1000)
+
+static GRand *dice;
+
+/* A guest that is calm, then uses memory at @rate until it has used @most; the host
+ * adds what it asks for @plug_us later. */
+typedef struct {
+    Watch watch;
+    gint64 now;
+    guint64 total;
+    guint64 calm;  /* available before the burst */
+    gint64 begin;  /* of the burst */
+    double rate;   /* bytes per µs */
+    double growth; /* of the rate, per µs */
+    double most;
+    double jitter;  /* bytes, each way */
+    gint64 plug_us; /* 0: the host gives nothing */
+    guint64 coming;
+    gint64 comes_at;
+    guint64 least; /* available at any time */
+    guint looks;
+    guint requests;
+    WatchRequest request; /* the latest */
+    guint64 available;    /* then */
+} Guest;
+
+static guint64
+between(guint64 least, guint64 most)
+{
+    double fraction = g_rand_double(dice);
+
+    return least + (guint64)(fraction * fraction * fraction * (double)(most - least));
+}
+
+static void
+start(Guest *guest, guint64 fastest, guint64 calm)
+{
+    *guest = (Guest){ .calm = calm, .total = 2 * calm, .begin = G_MAXINT64, .most = 1e18 };
+    guest->least = calm;
+    watch_start(&guest->watch, fastest);
+}
+
+static double
+used_by_burst(const Guest *guest, gint64 at)
+{
+    double t = at > guest->begin ? (double)(at - guest->begin) : 0;
+
+    return MIN(guest->rate * t + guest->growth * t * t / 2, guest->most);
+}
+
+static guint64
+available(Guest *guest)
+{
+    double left;
+
+    if (guest->coming > 0 && guest->now >= guest->comes_at) {
+        guest->total += guest->coming;
+        guest->calm += guest->coming;
+        guest->coming = 0;
+    }
+    left = (double)guest->calm - used_by_burst(guest, guest->now);
+    left += guest->jitter * (2 * g_rand_double(dice) - 1);
+    left = CLAMP(left, 0, (double)guest->total);
+    guest->least = MIN(guest->least, (guint64)left);
+    return (guint64)left;
+}
+
+/* Returns: whether it asks at this look. */
+static gboolean
+look(Guest *guest)
+{
+    WatchLook seen = { guest->now, 0, 0 };
+
+    seen.available = available(guest);
+    seen.total = guest->total;
+    guest->looks++;
+    if (!watch_look(&guest->watch, &seen, &guest->request))
+        return FALSE;
+    guest->available = seen.available;
+    guest->requests++;
+    if (guest->plug_us > 0 && guest->coming == 0) {
+        guest->coming = guest->request.size;
+        guest->comes_at = guest->now + guest->plug_us;
+    }
+    return TRUE;
+}
+
+static void
+run(Guest *guest, gint64 until)
+{
+    while (guest->now < until) {
+        guest->now += watch_interval(&guest->watch);
+        look(guest);
+    }
+}
+
+static void
+run_until_asked(Guest *guest, gint64 until)
+{
+    do
+        guest->now += watch_interval(&guest->watch);
+    while (!look(guest) && guest->now < until);
+}
+
+/* From so much that the interval is above its least, with any burst that one CPU can
+ * make, in any phase of the looks. */
+static void
+test_no_burst_runs_from_plenty_to_nothing_unseen(void **state)
+{
+    for (guint i = 0; i < 20000; i++) {
+        guint64 fastest = between(64 * MIB, 16 * GIB);
+        guint64 calm = between(MAX(64 * MIB, fastest / 25), 256 * GIB);
+        double rate = (double)fastest * 1e-6 * (0.05 + 0.95 * g_rand_double(dice));
+        double horizon;
+        double worth;
+        Guest guest;
+
+        start(&guest, fastest, calm);
+        horizon = (double)watch_horizon(&guest.watch);
+        run(&guest, 3 * SECOND + g_rand_int_range(dice, 0, (gint32)SECOND));
+        assert_int_equal(guest.requests, 0);
+        guest.begin = guest.now + g_rand_int_range(dice, 0, (gint32)watch_interval(&guest.watch));
+        guest.rate = rate;
+        run_until_asked(&guest, guest.begin + (gint64)((double)calm / rate) + SECOND);
+
+        assert_int_equal(guest.requests, 1);
+        /* Asked for while most of what can be hoped for is left: what the burst takes in
+         * a horizon, or all there was. */
+        worth = MIN((double)calm, rate * horizon);
+        if ((double)guest.available < 0.6 * worth)
+            fail_msg("fastest %" G_GUINT64_FORMAT ", calm %" G_GUINT64_FORMAT
+                     ", rate %g: asked when %" G_GUINT64_FORMAT " of %g were left",
+                     fastest, calm, rate, guest.available, worth);
+        assert_true((double)guest.request.size >= 0.99 * (double)guest.available);
+        assert_true(guest.request.left_us <= (guint64)horizon);
+        assert_true((double)guest.request.fall <= (double)fastest * 1.001);
+    }
+}
+
+static void
+test_eight_cpus_at_once_are_seen(void **state)
+{
+    for (guint i = 0; i < 5000; i++) {
+        guint64 fastest = between(64 * MIB, 4 * GIB);
+        guint64 calm = between(MAX(64 * MIB, fastest / 5), 64 * GIB);
+        double share = (double)fastest * 1e-6 * 7.5;
+        gboolean seen = FALSE;
+        Guest guest;
+
+        start(&guest, fastest, calm);
+        run(&guest, 2 * SECOND);
+        guest.begin = guest.now + g_rand_int_range(dice, 0, (gint32)watch_interval(&guest.watch));
+        guest.rate = share;
+        while (!seen && available(&guest) > 0) {
+            guest.now += watch_interval(&guest.watch);
+            look(&guest);
+            seen = watch_fall(&guest.watch) > 0 || guest.requests > 0;
+        }
+        assert_true(seen);
+        assert_true(available(&guest) > 0);
+    }
+}
+
+/* A host that gives what is asked for, and a burst to many times what there was. */
+static void
+test_a_guest_that_is_answered_never_runs_out(void **state)
+{
+    for (guint i = 0; i < 2000; i++) {
+        guint64 fastest = between(128 * MIB, 4 * GIB);
+        gint64 plug_us = (gint64)between(20 * 1000, 200 * 1000);
+        /* Less than a burst takes while memory is plugged cannot be helped. */
+        guint64 calm = (guint64)((double)fastest * (0.06 + 2.5e-6 * (double)plug_us)) + 64 * MIB;
+        Guest guest;
+
+        start(&guest, fastest, calm);
+        watch_tell(&guest.watch, (guint64)plug_us, UINT64_MAX, UINT64_MAX);
+        guest.plug_us = plug_us;
+        run(&guest, 2 * SECOND);
+        guest.begin = guest.now + g_rand_int_range(dice, 0, (gint32)watch_interval(&guest.watch));
+        guest.rate = (double)fastest * 1e-6 * (0.3 + 0.7 * g_rand_double(dice));
+        guest.most = (double)calm * 20;
+        run(&guest, guest.begin + (gint64)(guest.most / guest.rate) + 3 * SECOND);
+        if (guest.least == 0)
+            fail_msg("fastest %" G_GUINT64_FORMAT ", calm %" G_GUINT64_FORMAT
+                     ", rate %g, plug %" G_GINT64_FORMAT " us: ran out after %u requests",
+                     fastest, calm, guest.rate, plug_us, guest.requests);
+        /* It does not ask all the time: every request serves for about a horizon. */
+        assert_in_range(guest.requests, 1,
+                        3 + 2 * (guint)(guest.most / guest.rate / (double)SECOND));
+    }
+}
+
+static void
+test_a_steady_guest_costs_a_look_a_second(void **state)
+{
+    Guest guest;
+
+    start(&guest, GIB, 8 * GIB);
+    guest.jitter = 2.0 * MIB;
+    run(&guest, 60 * SECOND);
+    assert_in_range(guest.looks, 60, 61);
+    assert_int_equal(guest.requests, 0);
+}
+
+static void
+test_looks_follow_from_what_is_left(void **state)
+{
+    static const struct {
+        guint64 available;
+        gint64 interval;
+    } cases[] = { { 0, 5 * MS },           { MIB, 5 * MS },        { 80 * MIB, 10 * MS },
+                  { 800 * MIB, 100 * MS }, { 8000 * MIB, SECOND }, { 900 * GIB, SECOND } };
+
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        Guest guest;
+
+        start(&guest, 1000 * MIB, cases[i].available);
+        assert_int_equal(watch_interval(&guest.watch), 5 * MS);
+        look(&guest);
+        guest.now = 1;
+        look(&guest);
+        assert_int_equal(watch_interval(&guest.watch), cases[i].interval);
+    }
+}
+
+/* Whatever is available, what the kernel's counters are off by is no fall. */
+static void
+test_noise_is_no_reason_to_ask(void **state)
+{
+    for (guint i = 0; i < 300; i++) {
+        Guest guest;
+
+        start(&guest, between(64 * MIB, 16 * GIB), between(32 * MIB, 64 * GIB));
+        guest.jitter = 0.99 * MIB;
+        run(&guest, 20 * SECOND);
+        assert_int_equal(guest.requests, 0);
+    }
+}
+
+static void
+test_a_slow_fall_is_for_the_samples(void **state)
+{
+    Guest guest;
+
+    start(&guest, GIB, 4 * GIB);
+    guest.begin = 0;
+    guest.rate = 1.0; /* 1 MB a second: gone in more than an hour */
+    run(&guest, 60 * SECOND);
+    assert_int_equal(guest.requests, 0);
+}
+
+static void
+test_an_acceleration_is_foreseen(void **state)
+{
+    Guest even;
+    Guest faster;
+
+    for (guint i = 0; i < 2; i++) {
+        Guest *guest = i == 0 ? &even : &faster;
+
+        start(guest, GIB, GIB);
+        run(guest, SECOND);
+        guest->begin = guest->now;
+        /* Both have used half of it after a second. */
+        guest->rate = i == 0 ? 0.5 * (double)GIB * 1e-6 : 0;
+        guest->growth = i == 0 ? 0 : (double)GIB * 1e-12;
+        run_until_asked(guest, 5 * SECOND);
+        assert_int_equal(guest->requests, 1);
+    }
+    /* The one that grows uses its last half in 0.4 s; there is a second of notice. */
+    assert_true(faster.now - faster.begin < SECOND * 8 / 10);
+    assert_true(even.now - even.begin < SECOND * 6 / 10);
+}
+
+static void
+test_an_unanswered_request_is_not_repeated(void **state)
+{
+    Guest guest;
+
+    start(&guest, GIB, 512 * MIB);
+    guest.begin = SECOND;
+    guest.rate = 0.25 * (double)GIB * 1e-6;
+    guest.most = 500.0 * MIB;
+    run(&guest, 3 * SECOND);
+    assert_in_range(guest.requests, 1, 2);
+}
+
+static void
+test_a_forgotten_request_is_repeated(void **state)
+{
+    Guest guest;
+
+    /* Falls for ever: as the horizon is ten seconds, from the beginning on all would be
+     * gone within it. */
+    start(&guest, GIB, 900 * MIB);
+    watch_tell(&guest.watch, (guint64)SECOND, 2 * (guint64)SECOND, UINT64_MAX);
+    guest.begin = 0;
+    guest.rate = 90.0 * (double)MIB * 1e-6;
+    run(&guest, 9 * SECOND);
+    assert_in_range(guest.requests, 4, 6);
+}
+
+static void
+test_what_came_and_is_not_enough_is_told(void **state)
+{
+    Guest guest;
+    guint requests;
+
+    start(&guest, GIB, 400 * MIB);
+    guest.begin = SECOND;
+    guest.rate = 0.5 * (double)GIB * 1e-6;
+    run_until_asked(&guest, 2 * SECOND);
+    requests = guest.requests;
+    /* The host gives a crumb, 150 ms later. */
+    run(&guest, guest.now + 150 * MS);
+    assert_int_equal(guest.requests, requests);
+    guest.total += 16 * MIB;
+    guest.calm += 16 * MIB;
+    run(&guest, guest.now + 60 * MS);
+    assert_int_equal(guest.requests, requests + 1);
+}
+
+static void
+test_nothing_is_asked_for_where_nothing_is(void **state)
+{
+    Guest guest;
+    WatchRequest request;
+
+    start(&guest, GIB, 512 * MIB);
+    watch_tell(&guest.watch, UINT64_MAX, UINT64_MAX, 0);
+    guest.begin = SECOND;
+    guest.rate = 0.5 * (double)GIB * 1e-6;
+    run(&guest, 3 * SECOND);
+    assert_int_equal(guest.requests, 0);
+    assert_false(watch_stall(&guest.watch, guest.now, &request));
+
+    start(&guest, GIB, 512 * MIB);
+    watch_tell(&guest.watch, UINT64_MAX, UINT64_MAX, 10 * MIB);
+    guest.begin = SECOND;
+    guest.rate = 0.5 * (double)GIB * 1e-6;
+    run_until_asked(&guest, 3 * SECOND);
+    assert_int_equal(guest.request.size, 10 * MIB);
+}
+
+/* The host takes memory, quickly: the guest has less, but uses no more. */
+static void
+test_a_shrink_is_no_fall(void **state)
+{
+    Guest guest;
+
+    start(&guest, GIB, 2 * GIB);
+    run(&guest, SECOND);
+    for (guint i = 0; i < 30; i++) {
+        guest.total -= 64 * MIB;
+        guest.calm -= 64 * MIB;
+        run(&guest, guest.now + 20 * MS);
+        assert_true(watch_fall(&guest.watch) == 0);
+    }
+    assert_int_equal(guest.requests, 0);
+}
+
+static void
+test_a_stall_is_told_once_a_second(void **state)
+{
+    Guest guest;
+    WatchRequest request;
+    guint told = 0;
+
+    start(&guest, GIB, 64 * MIB);
+    assert_false(watch_stall(&guest.watch, 0, &request)); /* nothing is known yet */
+    run(&guest, 100 * MS);
+    for (gint64 at = guest.now; at < guest.now + 5 * SECOND; at += 100 * MS)
+        told += watch_stall(&guest.watch, at, &request);
+    assert_int_equal(told, 5);
+    assert_int_equal(request.size, guest.total / 8);
+    assert_true(request.left_us == UINT64_MAX);
+}
+
+static void
+test_the_fastest_is_learned_within_bounds(void **state)
+{
+    Guest guest;
+
+    start(&guest, GIB, 16 * GIB);
+    guest.begin = SECOND;
+    guest.rate = 3.0 * (double)GIB * 1e-6;
+    guest.most = 8.0 * (double)GIB;
+    run(&guest, 6 * SECOND);
+    assert_in_range(guest.watch.fastest, 29 * GIB / 10, 31 * GIB / 10);
+
+    /* A figure that cannot be true. */
+    guest.calm = guest.total;
+    guest.now += SECOND;
+    look(&guest);
+    guest.calm = 0;
+    guest.now += 30 * MS;
+    guest.total *= 1000;
+    look(&guest);
+    assert_int_equal(guest.watch.fastest, 8 * GIB);
+}
+
+static void
+test_odd_figures_do_no_harm(void **state)
+{
+    for (guint i = 0; i < 20000; i++) {
+        Watch watch;
+
+        watch_start(&watch, (guint64)g_rand_int(dice) << g_rand_int_range(dice, 0, 33));
+        for (guint n = 0; n < 20; n++) {
+            WatchRequest request;
+            WatchLook seen = {
+                .time_us = (gint64)g_rand_int(dice) << g_rand_int_range(dice, 0, 31),
+                .total = (guint64)g_rand_int(dice) << g_rand_int_range(dice, 0, 33),
+                .available = (guint64)g_rand_int(dice) << g_rand_int_range(dice, 0, 33),
+            };
+            guint64 growth = (guint64)g_rand_int(dice) << g_rand_int_range(dice, 0, 33);
+
+            watch_tell(&watch, g_rand_int(dice), g_rand_int(dice), growth);
+            if (watch_look(&watch, &seen, &request))
+                assert_in_range(request.size, 1, growth);
+            assert_in_range(watch_interval(&watch), 5 * MS, SECOND);
+            assert_in_range(watch_horizon(&watch), SECOND, 10 * SECOND);
+        }
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_no_burst_runs_from_plenty_to_nothing_unseen),
+        cmocka_unit_test(test_eight_cpus_at_once_are_seen),
+        cmocka_unit_test(test_a_guest_that_is_answered_never_runs_out),
+        cmocka_unit_test(test_a_steady_guest_costs_a_look_a_second),
+        cmocka_unit_test(test_looks_follow_from_what_is_left),
+        cmocka_unit_test(test_noise_is_no_reason_to_ask),
+        cmocka_unit_test(test_a_slow_fall_is_for_the_samples),
+        cmocka_unit_test(test_an_acceleration_is_foreseen),
+        cmocka_unit_test(test_an_unanswered_request_is_not_repeated),
+        cmocka_unit_test(test_a_forgotten_request_is_repeated),
+        cmocka_unit_test(test_what_came_and_is_not_enough_is_told),
+        cmocka_unit_test(test_nothing_is_asked_for_where_nothing_is),
+        cmocka_unit_test(test_a_shrink_is_no_fall),
+        cmocka_unit_test(test_a_stall_is_told_once_a_second),
+        cmocka_unit_test(test_the_fastest_is_learned_within_bounds),
+        cmocka_unit_test(test_odd_figures_do_no_harm),
+    };
+    const char *seed = g_getenv("MEMPLUG_TEST_SEED");
+    guint32 number = seed ? (guint32)g_ascii_strtoull(seed, NULL, 10) : g_random_int();
+    int failed;
+
+    print_message("MEMPLUG_TEST_SEED=%u\n", number);
+    dice = g_rand_new_with_seed(number);
+    failed = cmocka_run_group_tests(tests, NULL, NULL);
+    g_rand_free(dice);
+    return failed;
+}
