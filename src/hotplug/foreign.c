@@ -56,13 +56,14 @@ typedef struct {
 } Order;
 
 typedef struct {
-    guint64 word; /* where it was sent last, as far as anybody knows */
-    guint64 low;  /* the span in which it may be, the word included */
+    guint64 word;  /* where it was sent last, as far as that is sure */
+    guint64 asked; /* by the last order, which may have been lost */
+    guint64 low;   /* the span in which it may be, both included */
     guint64 high;
-    gboolean away; /* it was seen beyond the span, ... */
-    gint64 away_us;
-    gint64 moved_us; /* ... and last moved then, ... */
-    guint64 size;    /* ... to this */
+    gboolean away;   /* it was seen beyond the span, ... */
+    gint64 away_us;  /* ... first then */
+    guint64 size;    /* what it held when last looked at, ... */
+    gint64 moved_us; /* ... and since when */
 } Balloon;
 
 struct _ForeignWatch {
@@ -146,27 +147,24 @@ balloon_may_come_late(const ForeignWatch *watch)
 static void
 balloon_be_at(Balloon *balloon, guint64 size)
 {
-    *balloon = (Balloon){ .word = size, .low = size, .high = size };
+    balloon->word = balloon->asked = balloon->low = balloon->high = size;
+    balloon->away = FALSE;
 }
 
 /* Forgets what can have no effect any more. */
 static void
 forget_old_orders(ForeignWatch *watch, const GuestMemory *memory, gint64 now)
 {
-    gboolean late = balloon_may_come_late(watch);
-
     for (guint i = watch->orders->len; i-- > 0;) {
         const Order *order = order_at(watch, i);
         gboolean over = order->looked_us > 0 && now - order->looked_us > LATE_US;
 
         if (order->step.kind == MEMORY_STEP_UNPLUG_DIMM)
-            over = !guest_memory_find(watch->memory ? watch->memory : memory, order->device);
+            over = !guest_memory_find(memory, order->device) &&
+                   !(watch->memory && guest_memory_find(watch->memory, order->device));
         if (over)
             g_array_remove_index(watch->orders, i);
     }
-    /* It was never carried out: the balloon stays where it was before. */
-    if (late && !balloon_may_come_late(watch))
-        balloon_be_at(&watch->balloon, memory->balloon_requested);
 }
 
 static void
@@ -284,18 +282,32 @@ judge_devices(ForeignWatch *watch, const GuestMemory *memory, GString *what)
  * The balloon
  */
 
-static gboolean
-balloon_reached(ForeignWatch *watch)
+/* What orders of it had to do they have done. */
+static void
+forget_balloon_orders(ForeignWatch *watch)
 {
-    gboolean late = balloon_may_come_late(watch);
-
     for (guint i = watch->orders->len; i-- > 0;) {
-        const Order *order = order_at(watch, i);
-
-        if (order->step.kind == MEMORY_STEP_SET_BALLOON && order->sure)
+        if (order_at(watch, i)->step.kind == MEMORY_STEP_SET_BALLOON)
             g_array_remove_index(watch->orders, i);
     }
-    return !late;
+}
+
+/* It is within its span: narrows that, once nothing can move it on any more. It may stop
+ * on its way to where it surely was sent, and go on whenever the guest has memory to give; but if
+ * nobody can tell where it was sent, where it rests is as good as any. */
+static void
+narrow_span(ForeignWatch *watch, const GuestMemory *memory, gboolean rests)
+{
+    Balloon *balloon = &watch->balloon;
+    gboolean lost = balloon->asked != balloon->word;
+
+    balloon->away = FALSE;
+    if (balloon_may_come_late(watch))
+        return;
+    if (lost ? rests : memory->ballooned == balloon->word) {
+        forget_balloon_orders(watch);
+        balloon_be_at(balloon, memory->balloon_requested);
+    }
 }
 
 /* Where the guest's start sent it, if to any size at all. */
@@ -313,28 +325,26 @@ judge_balloon(ForeignWatch *watch, const GuestMemory *memory, gint64 now, GStrin
     guint64 requested = memory->balloon_requested;
     g_autofree char *from = size_format(balloon->word);
     g_autofree char *to = size_format(requested);
+    gboolean rests;
 
     if (!memory->has_balloon || memory->balloon_drifts) {
         balloon_be_at(balloon, requested);
         return FOREIGN_NONE;
     }
-    if (requested >= balloon->low && requested <= balloon->high) {
-        balloon->away = FALSE;
-        if (memory->ballooned == balloon->word && balloon_reached(watch))
-            balloon_be_at(balloon, balloon->word);
-        return FOREIGN_NONE;
-    }
-    if (!balloon->away) {
-        balloon->away = TRUE;
-        balloon->away_us = now;
-        balloon->size = G_MAXUINT64;
-    }
-    if (memory->ballooned != balloon->size) {
+    if (memory->ballooned != balloon->size || balloon->moved_us == 0) {
         balloon->size = memory->ballooned;
         balloon->moved_us = now;
     }
+    rests = now - balloon->moved_us >= watch->rest_us;
+    if (requested >= balloon->low && requested <= balloon->high) {
+        narrow_span(watch, memory, rests);
+        return FOREIGN_NONE;
+    }
+    if (!balloon->away)
+        balloon->away_us = now;
+    balloon->away = TRUE;
     /* Who knows the word need not wait for the guest to follow it. */
-    if (requested == memory->ballooned && now - balloon->moved_us < watch->rest_us &&
+    if (requested == memory->ballooned && !rests &&
         now - balloon->away_us < REST_TURNS * watch->rest_us)
         return FOREIGN_UNDER_WAY;
     balloon_be_at(balloon, requested);
@@ -401,15 +411,21 @@ foreign_watch_ordered(ForeignWatch *watch, const MemoryStep *step)
         balloon->low = MIN(balloon->low, watch->memory->ballooned);
         balloon->high = MAX(balloon->high, watch->memory->ballooned);
     }
-    balloon->word = step->size;
+    balloon->asked = step->size;
     balloon->away = FALSE;
 }
 
 void
 foreign_watch_answered(ForeignWatch *watch, gboolean taken)
 {
-    if (watch->orders->len > 0)
-        order_at(watch, watch->orders->len - 1)->sure = taken;
+    Order *order;
+
+    if (watch->orders->len == 0)
+        return;
+    order = order_at(watch, watch->orders->len - 1);
+    order->sure = taken;
+    if (order->step.kind == MEMORY_STEP_SET_BALLOON && taken)
+        watch->balloon.word = order->step.size;
 }
 
 Foreign
