@@ -217,8 +217,9 @@ static guint64
 cap_of(guint64 limit, guint64 overhead)
 {
     guint64 left = limit - MIN(overhead, limit / 2);
+    guint64 cap = left - left / (PAGE_TABLE_SHARE + 1);
 
-    return left - left / (PAGE_TABLE_SHARE + 1);
+    return cap - cap % SIZE_MIB;
 }
 
 static gboolean

@@ -34,7 +34,7 @@ gboolean domain_memory_read_given(const char *inactive_xml, guint64 *given);
  * domain_memory_cap:
  * @live_xml: of the running domain
  * @limit: bytes that all of QEMU may use, by a memory control group's limit
- * @cap: (out): bytes that the guest may have under it; untouched on failure
+ * @cap: (out): whole MiB that the guest may have under it, in bytes; untouched on failure
  *
  * What QEMU needs for itself is taken as KubeVirt's GetMemoryOverhead() does,
  * 8 MiB for each vCPU, the video RAM, and page tables of 1/512 of the guest's

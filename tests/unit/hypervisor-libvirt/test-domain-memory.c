@@ -204,11 +204,12 @@ test_hard_limit(void **state)
                      "<resource>");
     const guint64 left = 2 * SIZE_GIB - (64 + 8) * SIZE_MIB; /* QEMU, and one vCPU */
 
-    /* What is left has room for the memory and its page tables, and not for a page more. */
+    /* What is left has room for the memory and its page tables, and not for a MiB more. */
+    assert_int_equal(limited->cap % SIZE_MIB, 0);
     assert_true(limited->cap + limited->cap / 512 <= left);
-    assert_true(limited->cap + limited->cap / 512 + 4 * SIZE_KIB > left);
+    assert_true(limited->cap + limited->cap / 512 + SIZE_MIB + 4 * SIZE_KIB > left);
     assert_string_equal(limited->cap_reason, "the domain's memtune hard_limit");
-    assert_true(small->cap > 7 * SIZE_MIB && small->cap < 8 * SIZE_MIB);
+    assert_int_equal(small->cap, 7 * SIZE_MIB);
     assert_int_equal(unlimited->cap, 0);
 }
 
@@ -229,8 +230,8 @@ test_overhead_counts_vcpus_and_video(void **state)
     assert_true(domain_memory_cap(plain, SIZE_GIB, &base, NULL));
     assert_true(domain_memory_cap(vcpus, SIZE_GIB, &with_vcpus, NULL));
     assert_true(domain_memory_cap(video, SIZE_GIB, &with_video, NULL));
-    assert_int_equal((base - with_vcpus + SIZE_MIB / 2) / SIZE_MIB, 16);
-    assert_int_equal((base - with_video + SIZE_MIB / 2) / SIZE_MIB, 80);
+    assert_int_equal(base - with_vcpus, 16 * SIZE_MIB);
+    assert_int_equal(base - with_video, 80 * SIZE_MIB);
     assert_false(domain_memory_cap("<network/>", SIZE_GIB, &base, &error));
     assert_non_null(error);
 }
