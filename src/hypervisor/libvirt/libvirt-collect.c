@@ -187,9 +187,17 @@ on_overdue(gpointer data)
 
     g_hash_table_iter_init(&iter, bulk->guests);
     while (g_hash_table_iter_next(&iter, NULL, &guest))
-        libvirt_guest_probe(guest, bulk->deadline_ms / 2);
+        libvirt_line_probe(libvirt_guest_get_line(guest));
     end_collection(bulk);
     return G_SOURCE_REMOVE;
+}
+
+/* Whether it may be the guest for which a bulk is overdue. Half of the deadline, since
+ * the bulk was with others before. */
+static gboolean
+hangs(LibvirtGuest *guest, guint deadline_ms)
+{
+    return libvirt_line_occupied_ms(libvirt_guest_get_line(guest)) >= deadline_ms / 2;
 }
 
 static gboolean
@@ -200,7 +208,7 @@ is_blamed(const Bulk *bulk)
 
     g_hash_table_iter_init(&iter, bulk->guests);
     while (g_hash_table_iter_next(&iter, NULL, &guest)) {
-        if (libvirt_guest_hangs(guest))
+        if (hangs(guest, bulk->deadline_ms))
             return TRUE;
     }
     return FALSE;
@@ -211,9 +219,10 @@ is_blamed(const Bulk *bulk)
  */
 
 static gboolean
-is_to_be_asked(LibvirtCollector *collector, const char *uuid, LibvirtGuest *guest)
+is_to_be_asked(LibvirtCollector *collector, const char *uuid, LibvirtGuest *guest,
+               guint deadline_ms)
 {
-    if (!libvirt_guest_get_domain(guest) || libvirt_guest_hangs(guest))
+    if (!libvirt_line_get_domain(libvirt_guest_get_line(guest)) || hangs(guest, deadline_ms))
         return FALSE;
     for (guint i = 0; i < collector->bulks->len; i++) {
         const Bulk *bulk = collector->bulks->pdata[i];
@@ -234,9 +243,11 @@ choose(LibvirtCollector *collector, guint deadline_ms)
 
     g_hash_table_iter_init(&iter, collector->guests);
     while (g_hash_table_iter_next(&iter, &uuid, &guest)) {
-        if (libvirt_guest_hangs(guest) || libvirt_guest_is_suspect(guest))
-            libvirt_guest_probe(guest, deadline_ms / 2);
-        if (is_to_be_asked(collector, uuid, guest))
+        LibvirtLine *line = libvirt_guest_get_line(guest);
+
+        if (libvirt_line_occupied_ms(line) > 0 || libvirt_line_is_suspect(line))
+            libvirt_line_probe(line);
+        if (is_to_be_asked(collector, uuid, guest, deadline_ms))
             g_hash_table_insert(chosen, g_strdup(uuid), g_object_ref(guest));
     }
     return chosen;
@@ -255,7 +266,7 @@ look_for_culprits(LibvirtCollector *collector)
             continue;
         g_hash_table_iter_init(&iter, bulk->guests);
         while (g_hash_table_iter_next(&iter, NULL, &guest))
-            libvirt_guest_probe(guest, bulk->deadline_ms / 2);
+            libvirt_line_probe(libvirt_guest_get_line(guest));
     }
 }
 
@@ -269,7 +280,7 @@ domains_of(GHashTable *guests)
 
     g_hash_table_iter_init(&iter, guests);
     while (g_hash_table_iter_next(&iter, NULL, &guest)) {
-        domains[n] = libvirt_guest_get_domain(guest);
+        domains[n] = libvirt_line_get_domain(libvirt_guest_get_line(guest));
         virDomainRef(domains[n++]);
     }
     return domains;

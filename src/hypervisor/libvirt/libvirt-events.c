@@ -12,6 +12,8 @@
 #include <libvirt/libvirt-qemu.h>
 #include <libvirt/virterror.h>
 
+#include "hypervisor/libvirt/libvirt-ost.h"
+
 static int on_lifecycle(virConnectPtr connection, virDomainPtr domain, int event, int detail,
                         void *events);
 static void on_reboot(virConnectPtr connection, virDomainPtr domain, void *events);
@@ -142,10 +144,21 @@ on_metadata(virConnectPtr connection, virDomainPtr domain, int type, const char 
 
 static void
 on_ost(virConnectPtr connection, virDomainPtr domain, const char *name, long long seconds,
-       unsigned int micros, const char *details, void *events)
+       unsigned int micros, const char *details, void *data)
 {
-    if (details)
-        tell(events, domain, LIBVIRT_EVENT_OST, details);
+    LibvirtEvents *events = data;
+    g_auto(LibvirtOst) ost = { NULL };
+    g_autoptr(GError) error = NULL;
+    LibvirtEvent event = { .kind = LIBVIRT_EVENT_OST, .domain = domain };
+
+    if (!details || !libvirt_ost_read(details, &ost, &error))
+        g_debug("%s: %s", virDomainGetName(domain), error ? error->message : name);
+    if (!ost.device || !events->func)
+        return;
+    event.number = (int)ost.source;
+    event.detail = (int)ost.status;
+    event.text = ost.device;
+    events->func(&event, events->user_data);
 }
 
 /*

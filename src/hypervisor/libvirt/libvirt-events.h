@@ -14,7 +14,8 @@ typedef enum {
     LIBVIRT_EVENT_DEVICE_ADDED,   /* @text: its alias */
     LIBVIRT_EVENT_DEVICE_REMOVED, /* @text: its alias */
     LIBVIRT_EVENT_DEVICE_KEPT,    /* @text: its alias; the guest would not let it go */
-    LIBVIRT_EVENT_OST,            /* @text: QEMU's ACPI_DEVICE_OST, as JSON */
+    LIBVIRT_EVENT_OST,            /* the guest reports (ACPI _OST) about the DIMM @text;
+                                   * @number: the report's source, @detail: its status */
     LIBVIRT_EVENT_AGENT,          /* the QEMU guest agent came or went */
     LIBVIRT_EVENT_JOB_GOES_ON,
     LIBVIRT_EVENT_JOB_ENDED,

@@ -36,15 +36,21 @@ const LibvirtTuning libvirt_tuning_default = {
         .calls = { .lanes = 4, .bound = 10 },
     },
     .guest = {
-        .look_ms = 5000,
-        /* QEMU may have to touch all pages of a DIMM before it takes it; and libvirt
-         * itself waits 30 s for a domain with which something else is being done. */
-        .act_ms = 40000,
-        .define_ms = 40000,
+        .line = {
+            .look_ms = 5000,
+            /* QEMU may have to touch all pages of a DIMM before it takes it; and libvirt
+             * itself waits 30 s for a domain with which something else is being done. */
+            .act_ms = 40000,
+            .define_ms = 40000,
+        },
+        .ledger = {
+            /* Longer than anyone waits who has a better idea, shorter than a back-off. */
+            .removal_us = 30 * G_USEC_PER_SEC,
+            .acknowledge_us = 2 * G_USEC_PER_SEC,
+        },
         .job_ms = 1000,
-        /* Longer than anyone waits who has a better idea, shorter than a back-off. */
-        .removal_us = 30 * G_USEC_PER_SEC,
-        .acknowledge_us = 2 * G_USEC_PER_SEC,
+        /* Answers come within a millisecond, on a busy host within some hundreds. */
+        .hang_ms = 1000,
     },
     .visit_ms = 10000,
     .relist_ms = 60000,

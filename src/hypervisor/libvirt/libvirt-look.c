@@ -119,24 +119,20 @@ libvirt_look_job(virDomainPtr domain, LibvirtJob *job, GError **error)
     return TRUE;
 }
 
-static gboolean
-is_occupied(virDomainPtr domain)
-{
-    virDomainControlInfo info;
-
-    return virDomainGetControlInfo(domain, &info, 0) == 0 &&
-           info.state == VIR_DOMAIN_CONTROL_OCCUPIED;
-}
-
 gboolean
-libvirt_look_hangs(virDomainPtr domain, guint ms)
+libvirt_look_occupied(virDomainPtr domain, guint *ms, GError **error)
 {
     virDomainControlInfo info;
 
     if (virDomainGetControlInfo(domain, &info, 0) < 0)
-        return FALSE;
-    return info.state == VIR_DOMAIN_CONTROL_ERROR ||
-           (info.state == VIR_DOMAIN_CONTROL_OCCUPIED && info.stateTime >= ms);
+        return libvirt_error_take(NULL, error);
+    if (info.state == VIR_DOMAIN_CONTROL_ERROR)
+        *ms = G_MAXUINT;
+    else if (info.state == VIR_DOMAIN_CONTROL_OCCUPIED)
+        *ms = MAX(info.stateTime, 1);
+    else
+        *ms = 0;
+    return TRUE;
 }
 
 /*
@@ -183,10 +179,12 @@ libvirt_look_memory(virDomainPtr domain, GPid pid, gboolean definition, GError *
 {
     g_autoptr(LibvirtLook) look = g_new0(LibvirtLook, 1);
     g_autofree char *defined = NULL;
+    guint occupied_ms;
     g_autoptr(LibvirtString) xml = NULL;
 
     /* The job before the memory: what moves then is seen after it. */
-    if (!is_occupied(domain) && !libvirt_look_job(domain, &look->job, error))
+    if (!libvirt_look_occupied(domain, &occupied_ms, error) ||
+        (occupied_ms == 0 && !libvirt_look_job(domain, &look->job, error)))
         return NULL;
     xml = virDomainGetXMLDesc(domain, 0);
     if (!xml) {

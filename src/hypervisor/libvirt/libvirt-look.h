@@ -71,6 +71,11 @@ char *libvirt_look_definition(virDomainPtr domain, gboolean secrets, GError **er
 /* Returns: (transfer full): NULL with @error set. */
 GuestFacts *libvirt_look_facts(virDomainPtr domain, GPid pid, GError **error);
 
-/* Returns: whether a command has been in the domain's monitor for @ms or longer without
- *   an answer, or its monitor is broken. */
-gboolean libvirt_look_hangs(virDomainPtr domain, guint ms);
+/*
+ * libvirt_look_occupied:
+ * @ms: (out): for how long a command has been in the domain's monitor without an
+ *   answer; 0: none is, G_MAXUINT: the monitor is broken
+ *
+ * Returns: FALSE with @error set.
+ */
+gboolean libvirt_look_occupied(virDomainPtr domain, guint *ms, GError **error);

@@ -5,6 +5,8 @@
 #include "hypervisor/libvirt/libvirt-define.h"
 #include "hypervisor/libvirt/libvirt-error.h"
 
+#define DONE GINT_TO_POINTER(TRUE)
+
 LibvirtRequest *
 libvirt_request_new(virDomainPtr domain)
 {
@@ -51,12 +53,12 @@ run_job(gpointer data, GError **error)
 }
 
 static gpointer
-run_hangs(gpointer data, GError **error)
+run_occupied(gpointer data, GError **error)
 {
     const LibvirtRequest *request = data;
+    guint ms;
 
-    return libvirt_look_hangs(request->domain, request->period_ms) ? LIBVIRT_REQUEST_YES
-                                                                   : LIBVIRT_REQUEST_NO;
+    return libvirt_look_occupied(request->domain, &ms, error) ? g_memdup2(&ms, sizeof(ms)) : NULL;
 }
 
 static gpointer
@@ -97,7 +99,7 @@ run_period(gpointer data, GError **error)
 
     if (virDomainSetMemoryStatsPeriod(request->domain, (int)request->period_s,
                                       VIR_DOMAIN_AFFECT_LIVE) == 0)
-        return LIBVIRT_REQUEST_YES;
+        return DONE;
     libvirt_error_take("cannot set the period of the balloon's statistics", error);
     return NULL;
 }
@@ -107,9 +109,8 @@ run_limits(gpointer data, GError **error)
 {
     const LibvirtRequest *request = data;
 
-    return libvirt_define_limits(request->domain, &request->limits, request->scope, error)
-               ? LIBVIRT_REQUEST_YES
-               : NULL;
+    return libvirt_define_limits(request->domain, &request->limits, request->scope, error) ? DONE
+                                                                                           : NULL;
 }
 
 static gpointer
@@ -117,8 +118,7 @@ run_memory(gpointer data, GError **error)
 {
     const LibvirtRequest *request = data;
 
-    return libvirt_define_memory(request->domain, request->size, error) ? LIBVIRT_REQUEST_YES
-                                                                        : NULL;
+    return libvirt_define_memory(request->domain, request->size, error) ? DONE : NULL;
 }
 
 static gpointer
@@ -134,7 +134,7 @@ const LibvirtWorkKind libvirt_request_arrival = { run_arrival, request_free,
 const LibvirtWorkKind libvirt_request_look = { run_look, request_free,
                                                (GDestroyNotify)libvirt_look_free };
 const LibvirtWorkKind libvirt_request_job = { run_job, request_free, NULL };
-const LibvirtWorkKind libvirt_request_hangs = { run_hangs, request_free, NULL };
+const LibvirtWorkKind libvirt_request_occupied = { run_occupied, request_free, g_free };
 const LibvirtWorkKind libvirt_request_metadata = { run_metadata, request_free, g_free };
 const LibvirtWorkKind libvirt_request_facts = { run_facts, request_free,
                                                 (GDestroyNotify)guest_facts_free };

@@ -19,7 +19,6 @@ typedef struct {
     guint scope;
     guint64 size;
     guint period_s;
-    guint period_ms;
     GuestSetup setup;
     gboolean apply;
 } LibvirtRequest;
@@ -27,14 +26,11 @@ typedef struct {
 /* Returns: (transfer full): a request about @domain, for one of the following to take. */
 LibvirtRequest *libvirt_request_new(virDomainPtr domain);
 
-#define LIBVIRT_REQUEST_YES GINT_TO_POINTER(1)
-#define LIBVIRT_REQUEST_NO  GINT_TO_POINTER(2)
-
 /* What each takes besides the domain ─▶ and what it returns. */
 extern const LibvirtWorkKind libvirt_request_arrival;  /* ─▶ LibvirtArrival */
 extern const LibvirtWorkKind libvirt_request_look;     /* pid, definition ─▶ LibvirtLook */
 extern const LibvirtWorkKind libvirt_request_job;      /* ─▶ GINT_TO_POINTER(LibvirtJob + 1) */
-extern const LibvirtWorkKind libvirt_request_hangs;    /* period_ms ─▶ YES or NO */
+extern const LibvirtWorkKind libvirt_request_occupied; /* ─▶ guint *, ms */
 extern const LibvirtWorkKind libvirt_request_metadata; /* ─▶ char *, empty for none */
 extern const LibvirtWorkKind libvirt_request_facts;    /* pid ─▶ GuestFacts */
 extern const LibvirtWorkKind libvirt_request_act;      /* step, device ─▶ char *, the alias of
