@@ -144,11 +144,12 @@ fix_virtio_mem(const GuestCase *guest)
                           "  </target>\n"
                           "</memory>",
                           guest_check_mib(room));
-    options = g_strdup_printf(
-        "-m %" GUEST_CHECK_MIB "M,maxmem=%" GUEST_CHECK_MIB "M\n"
-        "-object memory-backend-ram,id=vmem0,size=%" GUEST_CHECK_MIB "M,reserve=off\n"
-        "-device virtio-mem-pci,id=vm0,memdev=vmem0,requested-size=0",
-        guest_check_mib(boot), guest_check_mib(boot + room), guest_check_mib(room));
+    options = g_strdup_printf("-m %" GUEST_CHECK_MIB "M,slots=%u,maxmem=%" GUEST_CHECK_MIB "M\n"
+                              "-object memory-backend-ram,id=vmem0,size=%" GUEST_CHECK_MIB
+                              "M,reserve=off\n"
+                              "-device virtio-mem-pci,id=vm0,memdev=vmem0,requested-size=0",
+                              guest_check_mib(boot), facts->memory->slots,
+                              guest_check_mib(boot + room), guest_check_mib(room));
     return guest_check_fix(guest, TRUE, xml, options);
 }
 

@@ -24,6 +24,7 @@
 #include "hypervisor/qemu/qemu-guest.h"
 
 #include "hypervisor/qemu/qemu-act.h"
+#include "hypervisor/qemu/qemu-describe.h"
 #include "hypervisor/qemu/qemu-dimms.h"
 #include "hypervisor/qemu/qemu-observe.h"
 #include "hypervisor/qemu/qemu-orphans.h"
@@ -452,6 +453,62 @@ qemu_guest_store_limits_finish(Guest *guest, GAsyncResult *result, GError **erro
 }
 
 /*
+ * Describing: what QEMU tells, then its memory
+ */
+
+static void
+on_memory_of_described(GObject *source, GAsyncResult *result, gpointer user_data)
+{
+    g_autoptr(GTask) task = user_data;
+    GuestFacts *facts = g_task_get_task_data(task);
+    g_autoptr(GError) error = NULL;
+
+    facts->memory = guest_observe_finish(MEMPLUG_GUEST(source), result, &error);
+    if (!facts->memory)
+        g_debug("%s: %s", facts->name, error->message);
+    g_task_set_task_data(task, NULL, NULL);
+    g_task_return_pointer(task, facts, (GDestroyNotify)guest_facts_free);
+}
+
+static void
+on_described(GObject *source, GAsyncResult *result, gpointer user_data)
+{
+    g_autoptr(GTask) task = user_data;
+    Guest *guest = g_task_get_source_object(task);
+    GError *error = NULL;
+    GuestFacts *facts = qemu_describe_finish(QMP_CLIENT(source), result, &error);
+
+    error = judge(MEMPLUG_QEMU_GUEST(guest), error);
+    if (!facts) {
+        g_task_return_error(task, error);
+        return;
+    }
+    GCancellable *cancellable = g_task_get_cancellable(task);
+
+    facts->name = g_strdup(guest_get_name(guest));
+    g_task_set_task_data(task, facts, NULL);
+    guest_observe_async(guest, cancellable, on_memory_of_described, g_steal_pointer(&task));
+}
+
+static void
+qemu_guest_describe_async(Guest *guest, GCancellable *cancellable, GAsyncReadyCallback callback,
+                          gpointer user_data)
+{
+    QemuGuest *self = MEMPLUG_QEMU_GUEST(guest);
+    GTask *task = g_task_new(guest, cancellable, callback, user_data);
+
+    g_task_set_source_tag(task, qemu_guest_describe_async);
+    qemu_describe_async(self->client, self->machine, cancellable, on_described, task);
+}
+
+static GuestFacts *
+qemu_guest_describe_finish(Guest *guest, GAsyncResult *result, GError **error)
+{
+    g_return_val_if_fail(g_task_is_valid(result, guest), NULL);
+    return g_task_propagate_pointer(G_TASK(result), error);
+}
+
+/*
  * The object
  */
 
@@ -516,4 +573,6 @@ qemu_guest_class_init(QemuGuestClass *class)
     guest_class->set_stats_period = qemu_guest_set_stats_period;
     guest_class->store_limits_async = qemu_guest_store_limits_async;
     guest_class->store_limits_finish = qemu_guest_store_limits_finish;
+    guest_class->describe_async = qemu_guest_describe_async;
+    guest_class->describe_finish = qemu_guest_describe_finish;
 }
