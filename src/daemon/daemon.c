@@ -119,14 +119,19 @@ on_bus_lost(gpointer data, const char *reason)
     daemon_quit(data, 1);
 }
 
-/* As "systemctl status" shows it. */
+/* As "systemctl status" shows it: how many guests, and why there are none, perhaps. */
 static void
 tell_status(Daemon *daemon)
 {
+    const char *uri = hypervisor_get_uri(daemon->hypervisor);
+    const char *connection = hypervisor_get_connection(daemon->hypervisor);
     guint n_guests = roster_get_guests(daemon->roster)->len;
+    const char *plural = n_guests == 1 ? "" : "s";
 
-    ready_tell_status("%u guest%s of %s", n_guests, n_guests == 1 ? "" : "s",
-                      hypervisor_get_uri(daemon->hypervisor));
+    if (g_str_equal(connection, "connected"))
+        ready_tell_status("%u guest%s of %s", n_guests, plural, uri);
+    else
+        ready_tell_status("%u guest%s of %s (%s)", n_guests, plural, uri, connection);
 }
 
 static void
@@ -200,10 +205,13 @@ daemon_run(Daemon *daemon)
               hypervisor_get_uri(daemon->hypervisor), budget,
               cycle_get_settings(daemon->cycle)->policy->name);
     watchdog = ready_start_watchdog();
+    g_signal_connect_swapped(daemon->hypervisor, "notify::connection", G_CALLBACK(tell_status),
+                             daemon);
     tell_status(daemon);
     ready_tell_ready();
     g_main_loop_run(daemon->loop);
     ready_tell_stopping();
+    g_signal_handlers_disconnect_by_func(daemon->hypervisor, tell_status, daemon);
     g_clear_handle_id(&watchdog, g_source_remove);
     return daemon->status;
 }
