@@ -228,8 +228,10 @@ read_cap(const DomainXml *xml, GuestMemory *memory, GError **error)
     guint64 limit = 0;
     guint64 overhead;
 
-    /* libvirt's way to say "none" is a limit beyond all sizes. */
-    if (!domain_xml_size(xml, NULL, "/domain/memtune/hard_limit", &limit, NULL) || limit == 0)
+    /* libvirt's way to say "none" is a limit beyond all sizes. Huge pages are counted by a
+     * control group of their own (the kernel's cgroup-v2.rst, "HugeTLB"). */
+    if (!domain_xml_size(xml, NULL, "/domain/memtune/hard_limit", &limit, NULL) || limit == 0 ||
+        domain_xml_find(xml, NULL, "/domain/memoryBacking/hugepages"))
         return TRUE;
     if (!read_overhead(xml, &overhead, error))
         return FALSE;

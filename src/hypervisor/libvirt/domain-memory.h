@@ -42,7 +42,7 @@ gboolean domain_memory_read_given(const char *inactive_xml, guint64 *given);
  * for QEMU, 8 MiB for an I/O thread and more for the processes around it; here it is
  * 64 MiB, since QEMU 7.2 without any devices was measured at 60 MiB beside its
  * guest's memory. It is never more than half of @limit. domain_memory_read() does the
- * same for <memtune><hard_limit>.
+ * same for <memtune><hard_limit>, unless huge pages back the guest: those it does not count.
  *
  * Returns: FALSE with @error (DOMAIN_XML_ERROR) set.
  */

@@ -202,6 +202,10 @@ test_hard_limit(void **state)
         read_changed("balloon", "<resource>",
                      "<memtune><hard_limit unit='KiB'>9007199254740991</hard_limit></memtune>"
                      "<resource>");
+    g_autoptr(GuestMemory) huge =
+        read_changed("balloon", "<resource>",
+                     "<memtune><hard_limit unit='GiB'>2</hard_limit></memtune>"
+                     "<memoryBacking><hugepages/></memoryBacking><resource>");
     const guint64 left = 2 * SIZE_GIB - (64 + 8) * SIZE_MIB; /* QEMU, and one vCPU */
 
     /* What is left has room for the memory and its page tables, and not for a MiB more. */
@@ -211,6 +215,7 @@ test_hard_limit(void **state)
     assert_string_equal(limited->cap_reason, "the domain's memtune hard_limit");
     assert_int_equal(small->cap, 7 * SIZE_MIB);
     assert_int_equal(unlimited->cap, 0);
+    assert_int_equal(huge->cap, 0);
 }
 
 static void

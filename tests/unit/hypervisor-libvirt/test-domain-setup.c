@@ -358,6 +358,20 @@ test_live_without_a_port(void **state)
 }
 
 static void
+test_live_without_room(void **state)
+{
+    g_autofree char *definition = domain_text("room");
+    g_autofree char *text = domain_text_with("room", "<maxMemory slots='8' unit='KiB'>2097152<",
+                                             "<maxMemory slots='8' unit='KiB'>2095104<");
+    g_autofree char *planned = plan(definition, &usual);
+    gboolean rest = FALSE;
+    g_autoptr(GPtrArray) changes = live(text, planned, &rest);
+
+    assert_int_equal(changes->len, 2);
+    assert_true(rest);
+}
+
+static void
 test_live_broken(void **state)
 {
     g_autofree char *text = domain_text("room");
@@ -390,6 +404,7 @@ main(void)
         cmocka_unit_test(test_live_little),
         cmocka_unit_test(test_live_nothing),
         cmocka_unit_test(test_live_without_a_port),
+        cmocka_unit_test(test_live_without_room),
         cmocka_unit_test(test_live_broken),
     };
 
