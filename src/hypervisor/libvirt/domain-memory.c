@@ -213,30 +213,33 @@ read_overhead(const DomainXml *xml, guint64 *overhead, GError **error)
     return TRUE;
 }
 
-static guint64
-cap_of(guint64 limit, guint64 overhead)
+static gboolean
+cap_under(const DomainXml *xml, guint64 limit, guint64 *cap, GError **error)
 {
-    guint64 left = limit - MIN(overhead, limit / 2);
-    guint64 cap = left - left / (PAGE_TABLE_SHARE + 1);
+    guint64 overhead;
+    guint64 left;
 
-    return cap - cap % SIZE_MIB;
+    if (!read_overhead(xml, &overhead, error))
+        return FALSE;
+    left = limit - MIN(overhead, limit / 2);
+    left -= left / (PAGE_TABLE_SHARE + 1);
+    *cap =
+        domain_xml_find(xml, NULL, "/domain/memoryBacking/hugepages") ? 0 : left - left % SIZE_MIB;
+    return TRUE;
 }
 
 static gboolean
 read_cap(const DomainXml *xml, GuestMemory *memory, GError **error)
 {
     guint64 limit = 0;
-    guint64 overhead;
 
-    /* libvirt's way to say "none" is a limit beyond all sizes. Huge pages are counted by a
-     * control group of their own (the kernel's cgroup-v2.rst, "HugeTLB"). */
-    if (!domain_xml_size(xml, NULL, "/domain/memtune/hard_limit", &limit, NULL) || limit == 0 ||
-        domain_xml_find(xml, NULL, "/domain/memoryBacking/hugepages"))
+    /* libvirt's way to say "none" is a limit beyond all sizes. */
+    if (!domain_xml_size(xml, NULL, "/domain/memtune/hard_limit", &limit, NULL) || limit == 0)
         return TRUE;
-    if (!read_overhead(xml, &overhead, error))
+    if (!cap_under(xml, limit, &memory->cap, error))
         return FALSE;
-    memory->cap = cap_of(limit, overhead);
-    memory->cap_reason = g_strdup("the domain's memtune hard_limit");
+    if (memory->cap > 0)
+        memory->cap_reason = g_strdup("the domain's memtune hard_limit");
     return TRUE;
 }
 
@@ -288,10 +291,6 @@ gboolean
 domain_memory_cap(const char *live_xml, guint64 limit, guint64 *cap, GError **error)
 {
     g_autoptr(DomainXml) xml = domain_xml_open(live_xml, "domain", error);
-    guint64 overhead;
 
-    if (!xml || !read_overhead(xml, &overhead, error))
-        return FALSE;
-    *cap = cap_of(limit, overhead);
-    return TRUE;
+    return xml && cap_under(xml, limit, cap, error);
 }

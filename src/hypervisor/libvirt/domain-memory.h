@@ -34,7 +34,9 @@ gboolean domain_memory_read_given(const char *inactive_xml, guint64 *given);
  * domain_memory_cap:
  * @live_xml: of the running domain
  * @limit: bytes that all of QEMU may use, by a memory control group's limit
- * @cap: (out): whole MiB that the guest may have under it, in bytes; untouched on failure
+ * @cap: (out): whole MiB that the guest may have under it, in bytes; 0: as much as it likes,
+ *   since huge pages back it, which such a limit does not count (the kernel's cgroup-v2.rst,
+ *   "HugeTLB"); untouched on failure
  *
  * What QEMU needs for itself is taken as KubeVirt's GetMemoryOverhead() does,
  * 8 MiB for each vCPU, the video RAM, and page tables of 1/512 of the guest's
@@ -42,7 +44,7 @@ gboolean domain_memory_read_given(const char *inactive_xml, guint64 *given);
  * for QEMU, 8 MiB for an I/O thread and more for the processes around it; here it is
  * 64 MiB, since QEMU 7.2 without any devices was measured at 60 MiB beside its
  * guest's memory. It is never more than half of @limit. domain_memory_read() does the
- * same for <memtune><hard_limit>, unless huge pages back the guest: those it does not count.
+ * same for <memtune><hard_limit>.
  *
  * Returns: FALSE with @error (DOMAIN_XML_ERROR) set.
  */

@@ -216,6 +216,7 @@ test_hard_limit(void **state)
     assert_int_equal(small->cap, 7 * SIZE_MIB);
     assert_int_equal(unlimited->cap, 0);
     assert_int_equal(huge->cap, 0);
+    assert_null(huge->cap_reason);
 }
 
 static void
