@@ -156,6 +156,7 @@ fake_guest_store_limits_async(Guest *base, const GuestLimits *limits, guint scop
     g_autoptr(GTask) task = g_task_new(base, cancellable, callback, user_data);
 
     MEMPLUG_FAKE_GUEST(base)->stored = *limits;
+    MEMPLUG_FAKE_GUEST(base)->stored_scope = scope;
     guest_take_limits(base, limits);
     g_task_return_boolean(task, TRUE);
 }
@@ -164,6 +165,81 @@ static gboolean
 fake_guest_store_limits_finish(Guest *base, GAsyncResult *result, GError **error)
 {
     return g_task_propagate_boolean(G_TASK(result), error);
+}
+
+static void
+fake_guest_store_memory_async(Guest *base, guint64 size, GCancellable *cancellable,
+                              GAsyncReadyCallback callback, gpointer user_data)
+{
+    g_autoptr(GTask) task = g_task_new(base, cancellable, callback, user_data);
+
+    MEMPLUG_FAKE_GUEST(base)->stored_memory = size;
+    g_task_return_boolean(task, TRUE);
+}
+
+static gboolean
+fake_guest_store_memory_finish(Guest *base, GAsyncResult *result, GError **error)
+{
+    return g_task_propagate_boolean(G_TASK(result), error);
+}
+
+/* Returns: FALSE if @task has ended: nothing keeps the guest's definition. */
+static gboolean
+has_definition(FakeGuest *guest, GTask *task)
+{
+    if (!guest->can_be_set_up)
+        g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED, "it has no definition");
+    return guest->can_be_set_up;
+}
+
+static void
+fake_guest_describe_async(Guest *base, GCancellable *cancellable, GAsyncReadyCallback callback,
+                          gpointer user_data)
+{
+    FakeGuest *guest = MEMPLUG_FAKE_GUEST(base);
+    g_autoptr(GTask) task = g_task_new(base, cancellable, callback, user_data);
+    GuestFacts *facts;
+
+    if (!has_definition(guest, task))
+        return;
+    facts = g_new0(GuestFacts, 1);
+    facts->kind = GUEST_FACTS_LIBVIRT;
+    facts->name = g_strdup(guest_get_name(base));
+    facts->memory = guest_memory_copy(&guest->memory);
+    g_task_return_pointer(task, facts, (GDestroyNotify)guest_facts_free);
+}
+
+static GuestFacts *
+fake_guest_describe_finish(Guest *base, GAsyncResult *result, GError **error)
+{
+    return g_task_propagate_pointer(G_TASK(result), error);
+}
+
+static void
+fake_guest_setup_async(Guest *base, const GuestSetup *wanted, gboolean apply,
+                       GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
+{
+    static const char *const done[] = { "the balloon tells its statistics", NULL };
+    FakeGuest *guest = MEMPLUG_FAKE_GUEST(base);
+    g_autoptr(GTask) task = g_task_new(base, cancellable, callback, user_data);
+    GuestSetupPlan *plan;
+
+    if (!has_definition(guest, task))
+        return;
+    guest->setup = *wanted;
+    guest->setups_applied += apply;
+    plan = g_new0(GuestSetupPlan, 1);
+    plan->before = g_strdup("<domain/>\n");
+    plan->after = g_strdup("<domain><maxMemory/></domain>\n");
+    plan->done = apply ? g_strdupv((char **)done) : NULL;
+    plan->restart = TRUE;
+    g_task_return_pointer(task, plan, (GDestroyNotify)guest_setup_plan_free);
+}
+
+static GuestSetupPlan *
+fake_guest_setup_finish(Guest *base, GAsyncResult *result, GError **error)
+{
+    return g_task_propagate_pointer(G_TASK(result), error);
 }
 
 FakeGuest *
@@ -231,6 +307,12 @@ fake_guest_class_init(FakeGuestClass *class)
     guest_class->set_stats_period = fake_guest_set_stats_period;
     guest_class->store_limits_async = fake_guest_store_limits_async;
     guest_class->store_limits_finish = fake_guest_store_limits_finish;
+    guest_class->store_memory_async = fake_guest_store_memory_async;
+    guest_class->store_memory_finish = fake_guest_store_memory_finish;
+    guest_class->describe_async = fake_guest_describe_async;
+    guest_class->describe_finish = fake_guest_describe_finish;
+    guest_class->setup_async = fake_guest_setup_async;
+    guest_class->setup_finish = fake_guest_setup_finish;
 }
 
 static void

@@ -29,8 +29,13 @@ struct _FakeGuest {
     guint observed;     /* how often */
     guint ordered;      /* how many orders it got */
     GuestLimits stored; /* by guest_store_limits_async() */
-    guint period_s;     /* by guest_set_stats_period() */
-    guint in_flight;    /* orders that have not ended */
+    guint stored_scope;
+    guint64 stored_memory;  /* by guest_store_memory_async() */
+    gboolean can_be_set_up; /* else it tells no facts either, as a guest without definition */
+    GuestSetup setup;       /* by guest_setup_async() */
+    guint setups_applied;
+    guint period_s;  /* by guest_set_stats_period() */
+    guint in_flight; /* orders that have not ended */
     guint most_in_flight;
 };
 

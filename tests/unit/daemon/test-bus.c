@@ -331,6 +331,156 @@ test_plug_and_unplug_by_hand(void **state)
 }
 
 static void
+test_limits_are_kept_where_they_shall_be(void **state)
+{
+    Bed *bed = *state;
+
+    expect_done(bed, "SetLimits", g_variant_new_parsed("({'weight': <3.0>},)"));
+    assert_int_equal(bed->guest->stored_scope, GUEST_SCOPE_ALL);
+    expect_done(bed, "SetLimits", g_variant_new_parsed("({'weight': <3.0>, 'live': <true>},)"));
+    assert_int_equal(bed->guest->stored_scope, GUEST_SCOPE_LIVE);
+    expect_done(bed, "SetLimits",
+                g_variant_new_parsed("({'weight': <3.0>, 'live': <false>, 'config': <true>},)"));
+    assert_int_equal(bed->guest->stored_scope, GUEST_SCOPE_CONFIG);
+    expect_error(bed, "SetLimits", g_variant_new_parsed("({'live': <1>},)"), "live");
+}
+
+static void
+test_memory_for_the_next_start(void **state)
+{
+    Bed *bed = *state;
+
+    expect_done(bed, "StoreMemory", g_variant_new("(t)", 512 * MIB));
+    assert_int_equal(bed->guest->stored_memory, 512 * MIB);
+    assert_int_equal(get_size(bed, "Actual"), 256 * MIB);
+}
+
+static void
+test_a_virtio_mem_device_is_plugged(void **state)
+{
+    Bed *bed = *state;
+
+    bed->guest->can_be_set_up = TRUE;
+    expect_done(bed, "PlugVirtioMem", g_variant_new("(tb)", 1024 * MIB, FALSE));
+    assert_int_equal(bed->guest->memory.n_devices, 1);
+    assert_int_equal(bed->guest->memory.devices[0].max, 1024 * MIB);
+    assert_int_equal(bed->guest->setups_applied, 0);
+}
+
+static void
+test_a_virtio_mem_device_is_kept(void **state)
+{
+    Bed *bed = *state;
+
+    bed->guest->can_be_set_up = TRUE;
+    expect_done(bed, "PlugVirtioMem", g_variant_new("(tb)", 1024 * MIB, TRUE));
+    assert_int_equal(bed->guest->memory.n_devices, 1);
+    assert_int_equal(bed->guest->setups_applied, 1);
+}
+
+static void
+test_a_device_that_cannot_be_kept_is_told(void **state)
+{
+    Bed *bed = *state;
+
+    expect_error(bed, "PlugVirtioMem", g_variant_new("(tb)", 1024 * MIB, TRUE),
+                 "plugged, but not for the next start: it has no definition");
+}
+
+/* Returns: (transfer full): the member @key of the finding of @check. */
+static char *
+look_up_finding(GVariant *reply, const char *check, const char *key)
+{
+    g_autoptr(GVariant) findings = g_variant_get_child_value(reply, 0);
+
+    for (gsize i = 0; i < g_variant_n_children(findings); i++) {
+        g_autoptr(GVariant) finding = g_variant_get_child_value(findings, i);
+        const char *name = NULL;
+        char *text = NULL;
+
+        assert_true(g_variant_lookup(finding, "check", "&s", &name));
+        if (g_str_equal(name, check) && g_variant_lookup(finding, key, "s", &text))
+            return text;
+    }
+    fail_msg("no finding of %s", check);
+    return NULL;
+}
+
+static void
+test_diagnoses(void **state)
+{
+    Bed *bed = *state;
+    g_autoptr(GVariant) host =
+        call(bed, "/org/memplug1", "org.memplug1.Manager", "Diagnose", NULL, NULL);
+    g_autoptr(GVariant) guest = NULL;
+    g_autofree char *level = NULL;
+    g_autofree char *fix = NULL;
+
+    assert_non_null(host);
+    level = look_up_finding(host, "connection", "level");
+    assert_string_equal(level, "ok");
+
+    expect_error(bed, "Diagnose", NULL, "it has no definition");
+    bed->guest->can_be_set_up = TRUE;
+    guest = call_guest(bed, "Diagnose", NULL, NULL);
+    assert_non_null(guest);
+    fix = look_up_finding(guest, "virtio-mem", "fix");
+    assert_non_null(strstr(fix, "memplug setup web-1 --apply"));
+}
+
+static void
+test_set_up(void **state)
+{
+    Bed *bed = *state;
+    g_autoptr(GVariant) planned = NULL;
+    g_autoptr(GVariant) applied = NULL;
+    g_autofree char *text = NULL;
+
+    bed->guest->can_be_set_up = TRUE;
+    planned = call_guest(bed, "Setup", g_variant_new_parsed("({'max': <uint64 7>},)"), NULL);
+    assert_non_null(planned);
+    assert_int_equal(bed->guest->setup.max, 7);
+    assert_false(bed->guest->setup.no_virtio_mem);
+    assert_int_equal(bed->guest->setups_applied, 0);
+
+    applied = call_guest(bed, "Setup",
+                         g_variant_new_parsed("({'virtio-mem': <false>, 'apply': <true>},)"), NULL);
+    assert_non_null(applied);
+    assert_true(bed->guest->setup.no_virtio_mem);
+    assert_int_equal(bed->guest->setups_applied, 1);
+    text = g_variant_print(applied, FALSE);
+    assert_non_null(strstr(text, "'done': <['the balloon tells its statistics']>"));
+    assert_non_null(strstr(text, "'restart': <true>"));
+
+    expect_error(bed, "Setup", g_variant_new_parsed("({'aply': <true>},)"), "'aply' is no option");
+    expect_error(bed, "Setup", g_variant_new_parsed("({'apply': <1>},)"), "wrong type");
+}
+
+static void
+test_an_obstacle_and_the_connection_are_told(void **state)
+{
+    Bed *bed = *state;
+    g_autoptr(GVariant) none = get(bed, GUEST_PATH, "org.memplug1.Guest", "Obstacle");
+    g_autoptr(GVariant) before = get(bed, "/org/memplug1", "org.memplug1.Manager", "Connection");
+    g_autoptr(GVariant) after = NULL;
+    g_autoptr(GVariant) some = NULL;
+
+    assert_string_equal(g_variant_get_string(none, NULL), "");
+    assert_string_equal(g_variant_get_string(before, NULL), "connected");
+
+    hypervisor_take_connection(MEMPLUG_HYPERVISOR(bed->hypervisor), "Connection refused");
+    after = get(bed, "/org/memplug1", "org.memplug1.Manager", "Connection");
+    assert_string_equal(g_variant_get_string(after, NULL), "Connection refused");
+
+    bed->guest->memory.obstacle = g_strdup("it is a Windows");
+    guest_emit_memory_event(MEMPLUG_GUEST(bed->guest),
+                            &(GuestMemoryEvent){ GUEST_MEMORY_EVENT_CHANGED, NULL, NULL });
+    await_ms(40);
+    some = get(bed, GUEST_PATH, "org.memplug1.Guest", "Obstacle");
+    assert_string_equal(g_variant_get_string(some, NULL), "it is a Windows");
+}
+
+static void
 test_a_refused_reload_is_told(void **state)
 {
     Bed *bed = *state;
@@ -364,6 +514,14 @@ main(void)
         ON_A_BUS(test_limits_are_changed_and_taken_back),
         ON_A_BUS(test_bad_limits_are_refused_whole),
         ON_A_BUS(test_plug_and_unplug_by_hand),
+        ON_A_BUS(test_limits_are_kept_where_they_shall_be),
+        ON_A_BUS(test_memory_for_the_next_start),
+        ON_A_BUS(test_a_virtio_mem_device_is_plugged),
+        ON_A_BUS(test_a_virtio_mem_device_is_kept),
+        ON_A_BUS(test_a_device_that_cannot_be_kept_is_told),
+        ON_A_BUS(test_diagnoses),
+        ON_A_BUS(test_set_up),
+        ON_A_BUS(test_an_obstacle_and_the_connection_are_told),
         ON_A_BUS(test_a_refused_reload_is_told),
         ON_A_BUS(test_a_second_daemon_is_refused),
     };
