@@ -237,6 +237,12 @@ bus_daemon_add_guest(BusDaemon *daemon, const char *name)
     return guest;
 }
 
+BusManager *
+bus_daemon_get_manager(BusDaemon *daemon)
+{
+    return daemon->manager;
+}
+
 void
 bus_daemon_remove_guest(BusDaemon *daemon, const char *name)
 {
@@ -289,6 +295,7 @@ bus_daemon_new(const char *address)
     bus_manager_set_version(daemon->manager, "1.2.3");
     bus_manager_set_uri(daemon->manager, "qmp:/run/guests");
     bus_manager_set_policy(daemon->manager, "balance");
+    bus_manager_set_connection(daemon->manager, "connected");
     if (!g_dbus_interface_skeleton_export(G_DBUS_INTERFACE_SKELETON(daemon->manager), daemon->bus,
                                           PATH, &error))
         fail_msg("%s", error->message);

@@ -40,6 +40,9 @@ void bus_daemon_free(BusDaemon *daemon);
  */
 BusGuest *bus_daemon_add_guest(BusDaemon *daemon, const char *name);
 
+/* Returns: (transfer none): as for guests. */
+BusManager *bus_daemon_get_manager(BusDaemon *daemon);
+
 void bus_daemon_remove_guest(BusDaemon *daemon, const char *name);
 
 /* From now on, for all guests. */

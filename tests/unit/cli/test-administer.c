@@ -10,6 +10,9 @@
 
 #define MIB (G_GUINT64_CONSTANT(1) << 20)
 
+/* As SetLimits had them. */
+static char *latest_limits;
+
 static gboolean
 on_set_limits(BusGuest *guest, GDBusMethodInvocation *invocation, GVariant *limits, gpointer data)
 {
@@ -17,6 +20,8 @@ on_set_limits(BusGuest *guest, GDBusMethodInvocation *invocation, GVariant *limi
     double weight;
     const char *mechanism;
 
+    g_free(latest_limits);
+    latest_limits = g_variant_print(limits, FALSE);
     if (g_variant_lookup(limits, "floor", "t", &size))
         bus_guest_set_floor(guest, size ? size : 77 * MIB);
     if (g_variant_lookup(limits, "ceiling", "t", &size))
@@ -49,6 +54,28 @@ test_limits(void **state)
     bus_fixture_assert_fails("limits web --mechanism xen", 2,
                              "--mechanism: 'xen' is not a mechanism");
     bus_fixture_assert_fails("limits web --weight 0", 2, "--weight: '0' is not a number above 0");
+}
+
+static void
+test_where_limits_are_kept(void **state)
+{
+    static const struct {
+        const char *line, *sent;
+    } rows[] = {
+        { "limits web --weight 2", "{'weight': <2.0>}" },
+        { "limits web --weight 2 --live", "{'weight': <2.0>, 'live': <true>}" },
+        { "limits web --config --weight 2", "{'weight': <2.0>, 'config': <true>}" },
+        { "limits web --live --config --weight 2",
+          "{'weight': <2.0>, 'live': <true>, 'config': <true>}" },
+    };
+
+    g_signal_connect(bus_fixture.web, "handle-set-limits", G_CALLBACK(on_set_limits), NULL);
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        bus_fixture_assert_runs(rows[i].line, "Weight:       2\n");
+        assert_string_equal(latest_limits, rows[i].sent);
+    }
+    g_clear_pointer(&latest_limits, g_free);
+    bus_fixture_assert_fails("limits web --live", 2, "say where a limit is changed; name one");
 }
 
 static gboolean
@@ -106,6 +133,58 @@ test_plug_and_unplug(void **state)
 }
 
 static gboolean
+on_plug_virtio_mem(BusGuest *guest, GDBusMethodInvocation *invocation, guint64 max, gboolean config,
+                   gpointer data)
+{
+    bus_guest_set_highest(guest, max);
+    bus_guest_set_held(guest, config);
+    bus_guest_complete_plug_virtio_mem(guest, invocation);
+    return TRUE;
+}
+
+static void
+test_plug_virtio_mem(void **state)
+{
+    g_signal_connect(bus_fixture.web, "handle-plug-virtio-mem", G_CALLBACK(on_plug_virtio_mem),
+                     NULL);
+    bus_fixture_assert_runs("plug web --virtio-mem 4G", "web: 256 MiB (was 256 MiB) in ");
+    assert_int_equal(bus_guest_get_highest(bus_fixture.web), 4096 * MIB);
+    assert_false(bus_guest_get_held(bus_fixture.web));
+    bus_fixture_assert_runs("plug web --virtio-mem 4G --config", "web: 256 MiB");
+    assert_true(bus_guest_get_held(bus_fixture.web));
+
+    bus_fixture_assert_fails("plug web", 2, "SIZE is missing, or --virtio-mem MAX");
+    bus_fixture_assert_fails("plug web 128M --virtio-mem 1G", 2, "give one of them");
+    bus_fixture_assert_fails("plug web 128M --config", 2, "--config goes with --virtio-mem");
+}
+
+static gboolean
+on_store_memory(BusGuest *guest, GDBusMethodInvocation *invocation, guint64 size, gpointer data)
+{
+    if (size > 1024 * MIB) {
+        g_dbus_method_invocation_return_error_literal(invocation, G_IO_ERROR, G_IO_ERROR_FAILED,
+                                                      "no room for that");
+        return TRUE;
+    }
+    bus_guest_set_boot(guest, size);
+    bus_guest_complete_store_memory(guest, invocation);
+    return TRUE;
+}
+
+static void
+test_setmem_for_the_next_start(void **state)
+{
+    g_signal_connect(bus_fixture.web, "handle-store-memory", G_CALLBACK(on_store_memory), NULL);
+    bus_fixture_assert_runs("setmem web 512M --config", "web: 512 MiB (was 256 MiB) in ");
+    assert_int_equal(bus_guest_get_boot(bus_fixture.web), 512 * MIB);
+    /* What cannot be stored is not set either. */
+    bus_fixture_assert_fails("setmem web 2G --config", 1, "error: web: no room for that\n");
+    assert_int_equal(bus_daemon_count_set_memory(bus_fixture.daemon), 1);
+    bus_fixture_assert_runs("setmem web 600M", "web: 600 MiB");
+    assert_int_equal(bus_guest_get_boot(bus_fixture.web), 512 * MIB);
+}
+
+static gboolean
 note_unplug(BusGuest *guest, GDBusMethodInvocation *invocation, const char *device, gpointer data)
 {
     /* Never answered: the test interrupts it. */
@@ -142,8 +221,11 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         BUS_FIXTURE_TEST(test_limits),
+        BUS_FIXTURE_TEST(test_where_limits_are_kept),
         BUS_FIXTURE_TEST(test_manage),
         BUS_FIXTURE_TEST(test_plug_and_unplug),
+        BUS_FIXTURE_TEST(test_plug_virtio_mem),
+        BUS_FIXTURE_TEST(test_setmem_for_the_next_start),
         BUS_FIXTURE_TEST(test_unplug_interrupted),
     };
 

@@ -30,12 +30,33 @@ test_list(void **state)
 }
 
 static void
+test_list_of_what_cannot_be_changed(void **state)
+{
+    bus_guest_set_obstacle(bus_fixture.web, "its operating system is not Linux");
+    bus_guest_set_phase(bus_fixture.web, "frozen");
+    bus_fixture_assert_runs("list",
+                            " auto       cannot be resized: its operating system is not Linux\n");
+    bus_fixture_assert_runs("info web", "Obstacle:     its operating system is not Linux\n");
+    bus_fixture_assert_runs("list --json", "\"obstacle\" : \"its operating system is not Linux\"");
+
+    bus_manager_set_connection(bus_daemon_get_manager(bus_fixture.daemon), "Connection refused");
+    bus_fixture_assert_runs(
+        "list", "\nConnection: none to qmp:/run/guests at present: Connection refused\n");
+    bus_fixture_assert_runs("info web", "Connection:   none to qmp:/run/guests at present");
+    bus_fixture_assert_runs("info web --json", "\"connection\" : \"Connection refused\"");
+    bus_manager_set_connection(bus_daemon_get_manager(bus_fixture.daemon), "read-only");
+    bus_fixture_assert_runs("list", "\nConnection: read-only to qmp:/run/guests: its guests can");
+    bus_guest_set_state(bus_fixture.web, "busy");
+    bus_fixture_assert_runs("list", "web   busy ");
+}
+
+static void
 test_list_json(void **state)
 {
-    static const char *const members[] = { "name",      "state",   "actual",  "requested",
-                                           "demand",    "floor",   "ceiling", "weight",
-                                           "mechanism", "managed", "held",    "phase",
-                                           "reason",    "used",    "pid",     "decision" };
+    static const char *const members[] = { "name",     "state",   "actual", "requested", "demand",
+                                           "floor",    "ceiling", "weight", "mechanism", "managed",
+                                           "held",     "phase",   "reason", "used",      "pid",
+                                           "decision", "obstacle" };
     g_autoptr(JsonNode) node = bus_fixture_run_json("list --json", 0);
     JsonArray *array = json_node_get_array(node);
     JsonObject *object;
@@ -202,6 +223,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         BUS_FIXTURE_TEST(test_list),
+        BUS_FIXTURE_TEST(test_list_of_what_cannot_be_changed),
         BUS_FIXTURE_TEST(test_list_json),
         BUS_FIXTURE_TEST(test_list_of_none),
         BUS_FIXTURE_TEST(test_info),
