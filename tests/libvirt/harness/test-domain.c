@@ -191,10 +191,11 @@ evaluate(xmlXPathContextPtr context, const char *expression, GError **error)
 }
 
 static xmlDocPtr
-live_xml(TestDomain *domain, GError **error)
+dump_xml(TestDomain *domain, TestDomainScope scope, GError **error)
 {
+    const char *option = scope == TEST_DOMAIN_CONFIG ? "--inactive" : NULL;
     g_autofree char *text = NULL;
-    if (!test_domain_virsh(domain, &text, error, "dumpxml", NULL))
+    if (!test_domain_virsh(domain, &text, error, "dumpxml", option, NULL))
         return NULL;
     xmlDocPtr document = xmlReadMemory(text, (int)strlen(text), "domain", NULL, XML_PARSE_NONET);
     if (document == NULL)
@@ -203,10 +204,10 @@ live_xml(TestDomain *domain, GError **error)
 }
 
 char *
-test_domain_xpath(TestDomain *domain, const char *expression, GError **error)
+test_domain_xpath(TestDomain *domain, TestDomainScope scope, const char *expression, GError **error)
 {
     char *result = NULL;
-    xmlDocPtr document = live_xml(domain, error);
+    xmlDocPtr document = dump_xml(domain, scope, error);
     if (document == NULL)
         return NULL;
     xmlXPathContextPtr context = xmlXPathNewContext(document);
@@ -236,7 +237,7 @@ number(xmlXPathContextPtr context, const char *expression)
 static gboolean
 read_xml(TestDomain *domain, TestDomainMemory *memory, GError **error)
 {
-    xmlDocPtr document = live_xml(domain, error);
+    xmlDocPtr document = dump_xml(domain, TEST_DOMAIN_LIVE, error);
     if (document == NULL)
         return FALSE;
     xmlXPathContextPtr context = xmlXPathNewContext(document);

@@ -111,13 +111,20 @@ gboolean test_domain_with_file(TestDomain *domain, const char *verb, const char 
 gboolean test_domain_attach_dimm(TestDomain *domain, guint64 size, guint node, const char *alias,
                                  GError **error);
 
+/* Which of a domain's two definitions is meant. */
+typedef enum {
+    TEST_DOMAIN_LIVE,   /* of the running domain */
+    TEST_DOMAIN_CONFIG, /* what it starts from the next time: virsh dumpxml --inactive */
+} TestDomainScope;
+
 /*
  * test_domain_xpath:
- * @expression: of XPath 1.0, on "virsh dumpxml" of the live domain
+ * @expression: of XPath 1.0, on what "virsh dumpxml" prints
  *
  * Returns: (transfer full): its string value; NULL with @error set.
  */
-char *test_domain_xpath(TestDomain *domain, const char *expression, GError **error);
+char *test_domain_xpath(TestDomain *domain, TestDomainScope scope, const char *expression,
+                        GError **error);
 
 /* Asks libvirt for all figures, one after the other. */
 gboolean test_domain_memory(TestDomain *domain, TestDomainMemory *memory, GError **error);
