@@ -9,6 +9,8 @@
  * moves is up to a second behind; libvirt has no call that would have it read anew,
  * but for those that taint the domain.
  *
+ * A driver that knows neither jobs nor monitors (libvirt's test driver) has none.
+ *
  * Whether a job runs must be asked with the domain's job in hand, for which a
  * command at work would have to end. virDomainGetControlInfo() needs no job, so it
  * is asked first: a domain with a command in its monitor has no other job.
@@ -105,14 +107,15 @@ libvirt_look_job(virDomainPtr domain, LibvirtJob *job, GError **error)
     virTypedParameterPtr params = NULL;
     int n = 0, type, operation = VIR_DOMAIN_JOB_OPERATION_UNKNOWN;
 
+    *job = LIBVIRT_JOB_NONE;
     if (virDomainGetJobStats(domain, &type, &params, &n, 0) < 0)
-        return libvirt_error_take(NULL, error);
+        return virGetLastErrorCode() == VIR_ERR_NO_SUPPORT || libvirt_error_take(NULL, error);
     virTypedParamsGetInt(params, n, VIR_DOMAIN_JOB_OPERATION, &operation);
     virTypedParamsFree(params, n);
     if (type != VIR_DOMAIN_JOB_BOUNDED && type != VIR_DOMAIN_JOB_UNBOUNDED)
-        *job = LIBVIRT_JOB_NONE;
-    else if (operation == VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT ||
-             operation == VIR_DOMAIN_JOB_OPERATION_MIGRATION_IN)
+        return TRUE;
+    if (operation == VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT ||
+        operation == VIR_DOMAIN_JOB_OPERATION_MIGRATION_IN)
         *job = LIBVIRT_JOB_MIGRATION;
     else
         *job = LIBVIRT_JOB_OTHER;
@@ -124,14 +127,13 @@ libvirt_look_occupied(virDomainPtr domain, guint *ms, GError **error)
 {
     virDomainControlInfo info;
 
+    *ms = 0;
     if (virDomainGetControlInfo(domain, &info, 0) < 0)
-        return libvirt_error_take(NULL, error);
+        return virGetLastErrorCode() == VIR_ERR_NO_SUPPORT || libvirt_error_take(NULL, error);
     if (info.state == VIR_DOMAIN_CONTROL_ERROR)
         *ms = G_MAXUINT;
     else if (info.state == VIR_DOMAIN_CONTROL_OCCUPIED)
         *ms = MAX(info.stateTime, 1);
-    else
-        *ms = 0;
     return TRUE;
 }
 

@@ -291,6 +291,12 @@ libvirt_workers_run_finish(GAsyncResult *result, GError **error)
 }
 
 guint
+libvirt_workers_out(const LibvirtWorkers *workers)
+{
+    return g_hash_table_size(workers->out);
+}
+
+guint
 libvirt_workers_lost(const LibvirtWorkers *workers)
 {
     return workers->in_state[CALL_LOST];

@@ -57,6 +57,9 @@ gpointer libvirt_workers_run_finish(GAsyncResult *result, GError **error);
 /* Ends what is waited for with @key with G_IO_ERROR_CANCELLED. */
 void libvirt_workers_drop(LibvirtWorkers *workers, const char *key);
 
+/* Returns: calls that are in their threads, whoever waits for them. */
+guint libvirt_workers_out(const LibvirtWorkers *workers);
+
 /* Returns: calls beyond their deadline that are in their threads and take a lane. */
 guint libvirt_workers_lost(const LibvirtWorkers *workers);
 
