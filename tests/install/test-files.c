@@ -34,6 +34,10 @@ static const struct {
     { "MEMPLUG_MANDIR", "man8/memplugd.8", 0644, "MEMPLUG_MAN" },
     { "MEMPLUG_MANDIR", "man8/memplug-guest.8", 0644, "MEMPLUG_MAN" },
     { "MEMPLUG_UDEVDIR", "rules.d/80-memplug-online.rules", 0644, "" },
+    { "MEMPLUG_UDEVDIR", "rules.d/80-memplug-guest.rules", 0644, "MEMPLUG_AGENT" },
+    { "MEMPLUG_SBINDIR", "memplug-guest", 0755, "MEMPLUG_AGENT" },
+    { "MEMPLUG_PREFIX", "lib/systemd/system/memplug-guest.service", 0644, "MEMPLUG_AGENT" },
+    { "MEMPLUG_PREFIX", "lib/sysusers.d/memplug-guest.conf", 0644, "MEMPLUG_AGENT" },
 };
 
 static void

@@ -126,7 +126,7 @@ run_until_asked(Guest *guest, gint64 until)
 static void
 test_no_burst_runs_from_plenty_to_nothing_unseen(void **state)
 {
-    for (guint i = 0; i < 20000; i++) {
+    for (guint i = 0; i < 5000; i++) {
         guint64 fastest = between(64 * MIB, 16 * GIB);
         guint64 calm = between(MAX(64 * MIB, fastest / 25), 256 * GIB);
         double rate = (double)fastest * 1e-6 * (0.05 + 0.95 * g_rand_double(dice));
@@ -159,7 +159,7 @@ test_no_burst_runs_from_plenty_to_nothing_unseen(void **state)
 static void
 test_eight_cpus_at_once_are_seen(void **state)
 {
-    for (guint i = 0; i < 5000; i++) {
+    for (guint i = 0; i < 2000; i++) {
         guint64 fastest = between(64 * MIB, 4 * GIB);
         guint64 calm = between(MAX(64 * MIB, fastest / 5), 64 * GIB);
         double share = (double)fastest * 1e-6 * 7.5;
@@ -184,7 +184,7 @@ test_eight_cpus_at_once_are_seen(void **state)
 static void
 test_a_guest_that_is_answered_never_runs_out(void **state)
 {
-    for (guint i = 0; i < 2000; i++) {
+    for (guint i = 0; i < 500; i++) {
         guint64 fastest = between(128 * MIB, 4 * GIB);
         gint64 plug_us = (gint64)between(20 * 1000, 200 * 1000);
         /* Less than a burst takes while memory is plugged cannot be helped. */
@@ -246,7 +246,7 @@ test_looks_follow_from_what_is_left(void **state)
 static void
 test_noise_is_no_reason_to_ask(void **state)
 {
-    for (guint i = 0; i < 300; i++) {
+    for (guint i = 0; i < 100; i++) {
         Guest guest;
 
         start(&guest, between(64 * MIB, 16 * GIB), between(32 * MIB, 64 * GIB));
