@@ -42,8 +42,8 @@ gboolean domain_memory_read_given(const char *inactive_xml, guint64 *given);
  * 8 MiB for each vCPU, the video RAM, and page tables of 1/512 of the guest's
  * memory (8 bytes for each page of 4 KiB), beside a fixed part: KubeVirt has 30 MiB
  * for QEMU, 8 MiB for an I/O thread and more for the processes around it; here it is
- * 64 MiB, since QEMU 7.2 without any devices was measured at 60 MiB beside its
- * guest's memory. It is never more than half of @limit. domain_memory_read() does the
+ * 64 MiB, since a QEMU 7.2 with few devices, and without KVM, was measured at 60 MiB
+ * beside its guest's memory. It is never more than half of @limit. domain_memory_read() does the
  * same for <memtune><hard_limit>.
  *
  * Returns: FALSE with @error (DOMAIN_XML_ERROR) set.
