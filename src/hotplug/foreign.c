@@ -56,10 +56,10 @@ typedef struct {
 } Order;
 
 typedef struct {
-    guint64 word;  /* where it was sent last, as far as that is sure */
-    guint64 asked; /* by the last order, which may have been lost */
-    guint64 low;   /* the span in which it may be, both included */
+    guint64 word; /* where it was sent last, as far as that is sure */
+    guint64 low;  /* the span in which it may be, the word included */
     guint64 high;
+    gboolean lost;   /* an order after that may not have been carried out */
     gboolean away;   /* it was seen beyond the span, ... */
     gint64 away_us;  /* ... first then */
     guint64 size;    /* what it held when last looked at, ... */
@@ -96,27 +96,30 @@ order_at(const ForeignWatch *watch, guint index)
     return &g_array_index(watch->orders, Order, index);
 }
 
+static gboolean
+is_about(const Order *order, MemoryStepKind kind, const char *device)
+{
+    return order->step.kind == kind && (!device || g_strcmp0(order->device, device) == 0);
+}
+
 /* Whether an order of @kind is open, about @device (unless that is NULL) and of @size
- * (unless that is ANY_SIZE). Then it has had its effect and is forgotten, with the sure ones
- * before it. */
+ * (unless that is ANY_SIZE). A sure one has had its effect then, as have the sure ones
+ * before it, and they are forgotten; another may be carried out yet. */
 static gboolean
 explained(ForeignWatch *watch, MemoryStepKind kind, const char *device, guint64 size)
 {
+    gboolean found = FALSE;
+
     for (guint i = watch->orders->len; i-- > 0;) {
         const Order *order = order_at(watch, i);
 
-        if (order->step.kind != kind || (device && g_strcmp0(order->device, device) != 0) ||
-            (size != ANY_SIZE && order->step.size != size))
+        if (!is_about(order, kind, device))
             continue;
-        g_array_remove_index(watch->orders, i);
-        while (i-- > 0) {
-            order = order_at(watch, i);
-            if (order->sure && order->step.kind == kind && g_strcmp0(order->device, device) == 0)
-                g_array_remove_index(watch->orders, i);
-        }
-        return TRUE;
+        found = found || size == ANY_SIZE || order->step.size == size;
+        if (found && order->sure)
+            g_array_remove_index(watch->orders, i);
     }
-    return FALSE;
+    return found;
 }
 
 /* Of the same order given again, the later stands for both. */
@@ -147,8 +150,8 @@ balloon_may_come_late(const ForeignWatch *watch)
 static void
 balloon_be_at(Balloon *balloon, guint64 size)
 {
-    balloon->word = balloon->asked = balloon->low = balloon->high = size;
-    balloon->away = FALSE;
+    balloon->word = balloon->low = balloon->high = size;
+    balloon->lost = balloon->away = FALSE;
 }
 
 /* Forgets what can have no effect any more. */
@@ -299,12 +302,11 @@ static void
 narrow_span(ForeignWatch *watch, const GuestMemory *memory, gboolean rests)
 {
     Balloon *balloon = &watch->balloon;
-    gboolean lost = balloon->asked != balloon->word;
 
     balloon->away = FALSE;
     if (balloon_may_come_late(watch))
         return;
-    if (lost ? rests : memory->ballooned == balloon->word) {
+    if (balloon->lost ? rests : memory->ballooned == balloon->word) {
         forget_balloon_orders(watch);
         balloon_be_at(balloon, memory->balloon_requested);
     }
@@ -411,7 +413,7 @@ foreign_watch_ordered(ForeignWatch *watch, const MemoryStep *step)
         balloon->low = MIN(balloon->low, watch->memory->ballooned);
         balloon->high = MAX(balloon->high, watch->memory->ballooned);
     }
-    balloon->asked = step->size;
+    balloon->lost = TRUE;
     balloon->away = FALSE;
 }
 
@@ -424,8 +426,10 @@ foreign_watch_answered(ForeignWatch *watch, gboolean taken)
         return;
     order = order_at(watch, watch->orders->len - 1);
     order->sure = taken;
-    if (order->step.kind == MEMORY_STEP_SET_BALLOON && taken)
+    if (order->step.kind == MEMORY_STEP_SET_BALLOON && taken) {
         watch->balloon.word = order->step.size;
+        watch->balloon.lost = FALSE;
+    }
 }
 
 Foreign

@@ -14,8 +14,8 @@
  *      │  boot     │  │boot│
  *
  * The level is found by bisection, since a share grows with the level whatever its
- * bounds are. Below it, shares are whole blocks; what is left, less than a block for
- * each, goes to the lowest vessels one block at a time.
+ * bounds are. Shares are then rounded down to blocks, and what is left goes, a block at a
+ * time, to the device that lost most by that.
  *
  * A DIMM goes where it leaves the least above its part. Summed over the nodes, the
  * surplus before it comes (but counted against all that there will be) is -size, so
@@ -123,31 +123,26 @@ sum(const NodeShare *shares, guint n_shares)
     return bytes;
 }
 
-/* What is on @node once the first @n_shares have their shares. */
-static guint64
-filled(const GuestMemory *memory, const NodeShare *shares, guint n_shares, guint node)
+/*
+ * Works out @wanted for every node filled up to @level of its boot memory, without a
+ * thought of blocks. Returns: their sum.
+ */
+static double
+fill_to(const GuestMemory *memory, const NodeShare *shares, guint n_shares, double level,
+        double *wanted)
 {
-    guint64 bytes = fixed_of(memory, node);
+    double all = 0;
 
     for (guint i = 0; i < n_shares; i++) {
-        if (shares[i].node == node)
-            bytes += shares[i].now;
-    }
-    return bytes;
-}
+        double missing = level * (double)boot_of(memory, shares[i].node) -
+                         (double)fixed_of(memory, shares[i].node);
 
-/* Fills every node up to @level of its boot memory, each share rounded down. */
-static void
-fill_to(const GuestMemory *memory, NodeShare *shares, guint n_shares, double level)
-{
-    for (guint i = 0; i < n_shares; i++) {
-        NodeShare *share = &shares[i];
-        double wanted = level * (double)boot_of(memory, share->node) -
-                        (double)filled(memory, shares, i, share->node);
-        guint64 most = (guint64)CLAMP(wanted, 0, (double)share->most);
-
-        share->now = CLAMP(round_down(most, share->block), share->least, share->most);
+        for (guint j = 0; j < i; j++)
+            missing -= shares[j].node == shares[i].node ? wanted[j] : 0;
+        wanted[i] = CLAMP(missing, (double)shares[i].least, (double)shares[i].most);
+        all += wanted[i];
     }
+    return all;
 }
 
 /* Returns: a level above which no share grows any more. */
@@ -157,96 +152,87 @@ brim(const GuestMemory *memory, const NodeShare *shares, guint n_shares)
     double highest = 0;
 
     for (guint i = 0; i < n_shares; i++) {
-        guint64 boot = boot_of(memory, shares[i].node);
-        guint64 full = fixed_of(memory, shares[i].node);
+        double boot = (double)boot_of(memory, shares[i].node);
+        double full = (double)fixed_of(memory, shares[i].node);
 
-        for (guint j = 0; j < n_shares; j++) {
-            if (shares[j].node == shares[i].node)
-                full += shares[j].most + shares[j].block;
-        }
+        for (guint j = 0; j < n_shares; j++)
+            full += shares[j].node == shares[i].node ? (double)shares[j].most : 0;
         if (boot > 0)
-            highest = MAX(highest, (double)full / (double)boot);
+            highest = MAX(highest, full / boot);
     }
     return highest;
 }
 
+/* Works out @wanted so that it sums up to @total, or to what the nodes with a part can take. */
 static void
-pour(const GuestMemory *memory, NodeShare *shares, guint n_shares, guint64 total)
+pour(const GuestMemory *memory, const NodeShare *shares, guint n_shares, guint64 total,
+     double *wanted)
 {
     double low = 0, high = brim(memory, shares, n_shares);
 
+    if (fill_to(memory, shares, n_shares, high, wanted) <= (double)total)
+        return;
     for (guint i = 0; i < BISECTIONS; i++) {
         double middle = (low + high) / 2;
 
-        fill_to(memory, shares, n_shares, middle);
-        if (sum(shares, n_shares) <= total)
+        if (fill_to(memory, shares, n_shares, middle, wanted) <= (double)total)
             low = middle;
         else
             high = middle;
     }
-    fill_to(memory, shares, n_shares, low);
+    fill_to(memory, shares, n_shares, low, wanted);
 }
 
-/* How full the node of @share is; a node without a part is the last to be filled. */
-static double
-level_of(const GuestMemory *memory, const NodeShare *shares, guint n_shares, const NodeShare *share)
-{
-    guint64 boot = boot_of(memory, share->node);
-
-    if (!has_parts(memory))
-        return 0;
-    if (boot == 0)
-        return INFINITY;
-    return (double)filled(memory, shares, n_shares, share->node) / (double)boot;
-}
-
-/* Returns: (nullable): of the devices that can take more, the first on the lowest node. */
+/* Returns: (nullable): of the devices that can take more, the one that is most below what
+ *   is wanted of it; the first of equals. */
 static NodeShare *
-lowest_with_room(const GuestMemory *memory, NodeShare *shares, guint n_shares)
+first_due(NodeShare *shares, guint n_shares, const double *wanted)
 {
     NodeShare *best = NULL;
+    double most = 0;
 
     for (guint i = 0; i < n_shares; i++) {
-        NodeShare *share = &shares[i];
+        double due = wanted[i] - (double)shares[i].now;
 
-        if (share->now < share->most && (!best || level_of(memory, shares, n_shares, share) <
-                                                      level_of(memory, shares, n_shares, best)))
-            best = share;
+        if (shares[i].now >= shares[i].most || (best && due <= most))
+            continue;
+        best = &shares[i];
+        most = due;
     }
     return best;
 }
 
 static void
-top_up(const GuestMemory *memory, NodeShare *shares, guint n_shares, guint64 total)
+top_up(NodeShare *shares, guint n_shares, guint64 total, const double *wanted)
 {
     NodeShare *share;
 
-    while (sum(shares, n_shares) < total &&
-           (share = lowest_with_room(memory, shares, n_shares)) != NULL) {
+    while (sum(shares, n_shares) < total && (share = first_due(shares, n_shares, wanted))) {
         guint64 missing = total - sum(shares, n_shares);
-        guint64 most = share->block;
+        gboolean due = wanted[share - shares] > (double)share->now;
+        guint64 more = due ? share->block : round_down(missing + share->block - 1, share->block);
 
-        if (!has_parts(memory) || boot_of(memory, share->node) == 0)
-            most = round_down(missing + share->block - 1, share->block);
-        share->now += MIN(most, share->most - share->now);
+        share->now += MIN(more, share->most - share->now);
     }
 }
 
 void
 node_balance_share(const GuestMemory *memory, NodeShare *shares, guint n_shares, guint64 total)
 {
+    g_autofree double *wanted = g_new(double, n_shares);
     gboolean grow;
 
     for (guint i = 0; i < n_shares; i++)
         shares[i].now = CLAMP(shares[i].now, shares[i].least, shares[i].most);
     grow = sum(shares, n_shares) < total;
     for (guint i = 0; i < n_shares; i++) {
-        NodeShare *share = &shares[i];
-
-        *(grow ? &share->least : &share->most) = share->now;
-        share->now = share->least;
+        *(grow ? &shares[i].least : &shares[i].most) = shares[i].now;
+        wanted[i] = (double)shares[i].least;
     }
     if (has_parts(memory) && n_shares > 1)
-        pour(memory, shares, n_shares, total);
-    top_up(memory, shares, n_shares, total);
+        pour(memory, shares, n_shares, total, wanted);
+    for (guint i = 0; i < n_shares; i++)
+        shares[i].now =
+            CLAMP(round_down((guint64)wanted[i], shares[i].block), shares[i].least, shares[i].most);
+    top_up(shares, n_shares, total, wanted);
 }

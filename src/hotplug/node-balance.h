@@ -6,9 +6,9 @@
  *
  * A node's part is its boot memory over that of all nodes. A node without boot
  * memory has no part: it is given something only when the others can take no
- * more. Devices come in grains, so no node is ever off by a whole grain, if none was
- * before; and what is off already is not shifted about, since that costs the guest
- * more than it is worth: it is made good by what comes and goes anyway.
+ * more. Devices come in grains, and each that moves is rounded to its own, so a node may
+ * be off by less than two grains. What is off is not shifted about, since that costs the
+ * guest more than it is worth: it is made good by what comes and goes anyway.
  */
 #pragma once
 

@@ -72,7 +72,7 @@ model_carry_out(GuestMemory *memory, const MemoryStep *step)
     case MEMORY_STEP_PLUG_DIMM:
         assert_true(guest_memory_free_slots(memory) > 0);
         assert_true(step->size > 0 && step->size % MEMORY_DIMM_GRAIN == 0);
-        model_add(memory, MEMORY_DEVICE_DIMM, id, step->size);
+        model_add(memory, MEMORY_DEVICE_DIMM, id, step->size)->node = step->node;
         break;
     case MEMORY_STEP_UNPLUG_DIMM:
         model_remove(memory, step->device);
@@ -375,6 +375,14 @@ random_guest(GRand *random)
         model_add_virtio_mem(
             &memory, id,
             (guint64)g_rand_int_range(random, 0, (gint32)(max / (2 * MIB)) + 1) * 2 * MIB, max);
+        memory.devices[memory.n_devices - 1].node = (guint)g_rand_int_range(random, 0, 3);
+    }
+    if (g_rand_boolean(random)) {
+        memory.n_nodes = 3;
+        memory.nodes = g_new(MemoryNode, memory.n_nodes);
+        memory.nodes[0] = (MemoryNode){ 0, boot / 2 };
+        memory.nodes[1] = (MemoryNode){ 1, boot - boot / 2 };
+        memory.nodes[2] = (MemoryNode){ 2, 0 };
     }
     return memory;
 }
