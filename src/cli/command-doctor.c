@@ -121,14 +121,21 @@ print_indented(const char *text, guint depth)
 }
 
 static void
-print_finding(GVariant *finding)
+print_headline(GVariant *finding)
 {
-    const char *reason = text_of(finding, "reason");
-    const char *fix = text_of(finding, "fix");
     g_autofree char *check = terminal_clean(text_of(finding, "check"));
     g_autofree char *text = terminal_clean(text_of(finding, "finding"));
 
     printf("  %-8s %s: %s\n", levels[level_of(finding)], check, text);
+}
+
+static void
+print_finding(GVariant *finding)
+{
+    const char *reason = text_of(finding, "reason");
+    const char *fix = text_of(finding, "fix");
+
+    print_headline(finding);
     if (*reason)
         print_indented(reason, 11);
     if (*fix)
@@ -167,6 +174,7 @@ print_findings(const Examination *examination, gboolean all)
     }
 }
 
+/* The counts in one line; problems are worth one each. */
 static void
 print_summary(const Examination *examination)
 {
@@ -178,6 +186,12 @@ print_summary(const Examination *examination)
         printf("%s: %s\n", name, counts);
     else
         printf("%s: %s; see 'memplug doctor %s'\n", name, counts, name);
+    for (gsize i = 0; i < g_variant_n_children(examination->findings); i++) {
+        g_autoptr(GVariant) finding = g_variant_get_child_value(examination->findings, i);
+
+        if (level_of(finding) == PROBLEM)
+            print_headline(finding);
+    }
 }
 
 /* With only one examination, or everything asked for, all of it. */

@@ -103,7 +103,12 @@ run_limits(const CommandLine *line, Connection *connection, GError **error)
     }
     /* A new proxy reads what is in force now; the signal may be still to come. */
     changed = connection_get_guest(connection, name, error);
-    return changed && print_limits(line, changed);
+    if (!changed)
+        return FALSE;
+    if (command_line_has(line, "config") && !command_line_has(line, "live") &&
+        !command_line_has(line, "json"))
+        puts("Changed from the next start on; until then these hold:");
+    return print_limits(line, changed);
 }
 
 static const CommandOption limits_options[] = {

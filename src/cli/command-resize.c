@@ -51,10 +51,15 @@ run_setmem(const CommandLine *line, Connection *connection, GError **error)
 
     if (!guest)
         return FALSE;
-    if (store_if_asked(line, connection, guest, error))
+    if (store_if_asked(line, connection, guest, error)) {
         change = follow_change(connection, guest, command_line_argument(line, 1)->number,
                                !command_line_has(line, "no-wait"),
                                command_line_seconds(line, "timeout", 0.0), error);
+        if (!change && command_line_has(line, "config")) {
+            g_dbus_error_strip_remote_error(*error);
+            g_prefix_error(error, "kept for the next start, and not done now: ");
+        }
+    }
     if (!change) {
         connection_prefix_error(error, name);
         return FALSE;

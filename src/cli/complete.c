@@ -69,6 +69,8 @@ offer_values(Candidates *candidates, ValueKind kind, const CommandLine *line,
         offer(candidates, *choices);
     if (kind == VALUE_COMMAND)
         offer_commands(candidates);
+    else if ((kind == VALUE_GUEST || kind == VALUE_DEVICE) && !connection_has_daemon(connection))
+        return; /* pressing a key starts no daemon */
     else if (kind == VALUE_GUEST)
         offer_guests(candidates, connection);
     else if (kind == VALUE_DEVICE)

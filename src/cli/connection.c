@@ -115,6 +115,24 @@ connection_get_bus(Connection *connection, GError **error)
     return connection->dbus;
 }
 
+gboolean
+connection_has_daemon(Connection *connection)
+{
+    GDBusConnection *dbus = connection_get_bus(connection, NULL);
+    g_autoptr(GVariant) reply = NULL;
+    gboolean has_owner = FALSE;
+
+    if (!dbus)
+        return FALSE;
+    reply = g_dbus_connection_call_sync(
+        dbus, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
+        "NameHasOwner", g_variant_new("(s)", CONNECTION_BUS_NAME), G_VARIANT_TYPE("(b)"),
+        G_DBUS_CALL_FLAGS_NONE, -1, NULL, NULL);
+    if (reply)
+        g_variant_get(reply, "(b)", &has_owner);
+    return has_owner;
+}
+
 void
 connection_prepare_password(Connection *connection)
 {
@@ -332,12 +350,32 @@ static const struct {
     { G_DBUS_ERROR_UNKNOWN_METHOD, explain_strangeness },
 };
 
+/* What GLib puts before the reason why the bus could not start memplugd. What it tells
+ * besides depends on who tried, the bus or systemd. */
+#define START_FAILED "Error calling StartServiceByName for " CONNECTION_BUS_NAME ": "
+
+/* What systemd says if nobody has enabled the unit, and so nobody wants it started. */
+#define NOT_ENABLED "dbus-" CONNECTION_BUS_NAME ".service not found"
+
+static char *
+explain_start(const Connection *connection, const char *message)
+{
+    const char *journal = g_str_equal(connection->bus, "system") ? "" : "--user ";
+
+    if (strstr(message, NOT_ENABLED))
+        return connection_describe_absence(connection);
+    return g_strdup_printf("memplugd could not be started: %s; look at: journalctl %s-u memplugd",
+                           message + strlen(START_FAILED), journal);
+}
+
 char *
 connection_explain(const Connection *connection, const GError *error)
 {
     g_autoptr(GError) plain = g_error_copy(error);
 
     g_dbus_error_strip_remote_error(plain);
+    if (g_str_has_prefix(plain->message, START_FAILED))
+        return explain_start(connection, plain->message);
     for (gsize i = 0; i < G_N_ELEMENTS(explanations); i++) {
         if (g_error_matches(plain, G_DBUS_ERROR, explanations[i].code))
             return explanations[i].explain(connection, plain->message);

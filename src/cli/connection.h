@@ -46,6 +46,10 @@ BusGuest *connection_get_guest(Connection *connection, const char *name, GError 
  */
 GPtrArray *connection_list_guests(Connection *connection, GError **error);
 
+/* Returns: whether the daemon runs. Unlike all else here, this does not start it where
+ * the bus can. */
+gboolean connection_has_daemon(Connection *connection);
+
 /* Returns: (transfer full): the daemon itself; NULL with @error set. */
 BusManager *connection_get_manager(Connection *connection, GError **error);
 

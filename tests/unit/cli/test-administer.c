@@ -75,6 +75,9 @@ test_where_limits_are_kept(void **state)
         assert_string_equal(latest_limits, rows[i].sent);
     }
     g_clear_pointer(&latest_limits, g_free);
+    bus_fixture_assert_runs("limits web --weight 2 --config",
+                            "Changed from the next start on; until then these hold:\nFloor:");
+    g_clear_pointer(&latest_limits, g_free);
     bus_fixture_assert_fails("limits web --live", 2, "say where a limit is changed; name one");
 }
 
@@ -180,6 +183,12 @@ test_setmem_for_the_next_start(void **state)
     /* What cannot be stored is not set either. */
     bus_fixture_assert_fails("setmem web 2G --config", 1, "error: web: no room for that\n");
     assert_int_equal(bus_daemon_count_set_memory(bus_fixture.daemon), 1);
+    bus_daemon_set_reaction(bus_fixture.daemon, BUS_DAEMON_REFUSES);
+    bus_fixture_assert_fails(
+        "setmem web 700M --config", 1,
+        "error: web: kept for the next start, and not done now: the ceiling is 512 MiB\n");
+    bus_daemon_set_reaction(bus_fixture.daemon, BUS_DAEMON_FOLLOWS);
+    bus_guest_set_boot(bus_fixture.web, 512 * MIB);
     bus_fixture_assert_runs("setmem web 600M", "web: 600 MiB");
     assert_int_equal(bus_guest_get_boot(bus_fixture.web), 512 * MIB);
 }

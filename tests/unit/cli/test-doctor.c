@@ -68,9 +68,15 @@ test_the_host_and_a_summary_of_guests(void **state)
 static void
 test_a_problem_ends_with_status_1(void **state)
 {
+    g_auto(Run) run = { 0 };
+
     host_says("[" WELL "]");
     guest_says(bus_fixture.web, "[" WELL "," MAXMEM "]");
     bus_fixture_assert_fails("doctor", 1, "error: 1 problem found\n");
+    run = run_line(bus_fixture.address, "doctor");
+    run_assert_contains(run.out, "the host: all is well\n"
+                                 "web: 1 problem; see 'memplug doctor web'\n"
+                                 "  problem  maxmem: no room?[2J\n");
     bus_fixture_assert_fails("doctor web --json", 1, "error: 1 problem found\n");
 }
 
@@ -125,9 +131,13 @@ refuse(BusGuest *guest, GDBusMethodInvocation *invocation, gpointer data)
 static void
 test_an_examination_that_fails(void **state)
 {
+    g_auto(Run) run = { 0 };
+
     host_says("[" WELL "]");
     g_signal_connect(bus_fixture.web, "handle-diagnose", G_CALLBACK(refuse), NULL);
-    bus_fixture_assert_fails("doctor", 1, "1 problem found");
+    run = run_line(bus_fixture.address, "doctor");
+    run_assert_status(&run, 1);
+    run_assert_contains(run.out, "  problem  examination: QEMU does not answer\n");
     bus_fixture_assert_fails("doctor web", 1, "1 problem found");
 }
 
