@@ -63,7 +63,7 @@ on_limits_stored(GObject *source, GAsyncResult *result, gpointer data)
     g_autoptr(GTask) task = data;
     GError *error = NULL;
 
-    if (guest_store_limits_finish(MEMPLUG_GUEST(source), result, &error))
+    if (guest_change_limits_finish(MEMPLUG_GUEST(source), result, &error))
         g_task_return_boolean(task, TRUE);
     else
         g_task_return_error(task, error);
@@ -74,17 +74,16 @@ managed_guest_set_limits_async(ManagedGuest *managed, const GuestLimits *change,
                                guint scope, GAsyncReadyCallback callback, gpointer user_data)
 {
     g_autoptr(GTask) task = g_task_new(managed, NULL, callback, user_data);
-    GuestLimits own = guest_limits_overlay(guest_get_limits(managed->guest), change);
-    GuestLimits merged;
+    const GuestLimits own = guest_limits_change(guest_get_limits(managed->guest), change, unset);
+    const GuestLimits merged =
+        config_guest_limits(managed->config, guest_get_name(managed->guest), &own);
     GError *error = NULL;
 
-    own.set &= ~unset;
-    merged = config_guest_limits(managed->config, guest_get_name(managed->guest), &own);
     if (!check_changeable(managed, &error) || !guest_limits_check(&merged, &error))
         g_task_return_error(task, error);
     else
-        guest_store_limits_async(managed->guest, &own, scope, NULL, on_limits_stored,
-                                 g_steal_pointer(&task));
+        guest_change_limits_async(managed->guest, change, unset, scope, NULL, on_limits_stored,
+                                  g_steal_pointer(&task));
 }
 
 gboolean

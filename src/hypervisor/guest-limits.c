@@ -227,6 +227,15 @@ guest_limits_overlay(const GuestLimits *base, const GuestLimits *over)
     return result;
 }
 
+GuestLimits
+guest_limits_change(const GuestLimits *base, const GuestLimits *change, guint unset)
+{
+    GuestLimits changed = guest_limits_overlay(base, change);
+
+    changed.set &= ~unset;
+    return changed;
+}
+
 gboolean
 guest_limits_equal(const GuestLimits *a, const GuestLimits *b)
 {

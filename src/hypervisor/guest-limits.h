@@ -81,5 +81,9 @@ gboolean guest_limits_check(const GuestLimits *limits, GError **error);
 /* Returns: @base with every limit that @over sets replaced by it. */
 GuestLimits guest_limits_overlay(const GuestLimits *base, const GuestLimits *over);
 
+/* Returns: @base with those limits replaced that @change sets, and without those of
+ *   @unset (GuestLimitField). */
+GuestLimits guest_limits_change(const GuestLimits *base, const GuestLimits *change, guint unset);
+
 /* Returns: whether both say the same. */
 gboolean guest_limits_equal(const GuestLimits *a, const GuestLimits *b);

@@ -225,18 +225,18 @@ guest_set_stats_period(Guest *guest, guint period_s)
 }
 
 void
-guest_store_limits_async(Guest *guest, const GuestLimits *limits, guint scope,
-                         GCancellable *cancellable, GAsyncReadyCallback callback,
-                         gpointer user_data)
+guest_change_limits_async(Guest *guest, const GuestLimits *change, guint unset, guint scope,
+                          GCancellable *cancellable, GAsyncReadyCallback callback,
+                          gpointer user_data)
 {
-    MEMPLUG_GUEST_GET_CLASS(guest)->store_limits_async(guest, limits, scope, cancellable, callback,
-                                                       user_data);
+    MEMPLUG_GUEST_GET_CLASS(guest)->change_limits_async(guest, change, unset, scope, cancellable,
+                                                        callback, user_data);
 }
 
 gboolean
-guest_store_limits_finish(Guest *guest, GAsyncResult *result, GError **error)
+guest_change_limits_finish(Guest *guest, GAsyncResult *result, GError **error)
 {
-    return MEMPLUG_GUEST_GET_CLASS(guest)->store_limits_finish(guest, result, error);
+    return MEMPLUG_GUEST_GET_CLASS(guest)->change_limits_finish(guest, result, error);
 }
 
 /*

@@ -76,10 +76,10 @@ struct _GuestClass {
 
     void (*set_stats_period)(Guest *guest, guint period_s);
 
-    void (*store_limits_async)(Guest *guest, const GuestLimits *limits, guint scope,
-                               GCancellable *cancellable, GAsyncReadyCallback callback,
-                               gpointer user_data);
-    gboolean (*store_limits_finish)(Guest *guest, GAsyncResult *result, GError **error);
+    void (*change_limits_async)(Guest *guest, const GuestLimits *change, guint unset, guint scope,
+                                GCancellable *cancellable, GAsyncReadyCallback callback,
+                                gpointer user_data);
+    gboolean (*change_limits_finish)(Guest *guest, GAsyncResult *result, GError **error);
 
     /* The following may be left out: where they cannot be done they fail. */
     void (*store_memory_async)(Guest *guest, guint64 size, GCancellable *cancellable,
@@ -154,17 +154,19 @@ gboolean guest_act_finish(Guest *guest, GAsyncResult *result, GError **error);
 void guest_set_stats_period(Guest *guest, guint period_s);
 
 /*
- * guest_store_limits_async:
- * @limits: copied
+ * guest_change_limits_async:
+ * @change: copied: those that it sets are changed
+ * @unset: GuestLimitField: those that are taken back
  * @scope: GuestScope, or GUEST_SCOPE_ALL
  *
- * Keeps @limits where the guest is defined. Once it has ended well and @scope
- * has the running guest in it, guest_get_limits() says them.
+ * Changes the limits that are kept where the guest is defined, in each definition
+ * of @scope those that it has. Once it has ended well and @scope has the running
+ * guest in it, guest_get_limits() says them.
  */
-void guest_store_limits_async(Guest *guest, const GuestLimits *limits, guint scope,
-                              GCancellable *cancellable, GAsyncReadyCallback callback,
-                              gpointer user_data);
-gboolean guest_store_limits_finish(Guest *guest, GAsyncResult *result, GError **error);
+void guest_change_limits_async(Guest *guest, const GuestLimits *change, guint unset, guint scope,
+                               GCancellable *cancellable, GAsyncReadyCallback callback,
+                               gpointer user_data);
+gboolean guest_change_limits_finish(Guest *guest, GAsyncResult *result, GError **error);
 
 /* Has the guest start with @size bytes the next time; the running one stays as it is. */
 void guest_store_memory_async(Guest *guest, guint64 size, GCancellable *cancellable,

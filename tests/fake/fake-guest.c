@@ -149,20 +149,21 @@ fake_guest_set_stats_period(Guest *base, guint period_s)
 }
 
 static void
-fake_guest_store_limits_async(Guest *base, const GuestLimits *limits, guint scope,
-                              GCancellable *cancellable, GAsyncReadyCallback callback,
-                              gpointer user_data)
+fake_guest_change_limits_async(Guest *base, const GuestLimits *change, guint unset, guint scope,
+                               GCancellable *cancellable, GAsyncReadyCallback callback,
+                               gpointer user_data)
 {
+    FakeGuest *guest = MEMPLUG_FAKE_GUEST(base);
     g_autoptr(GTask) task = g_task_new(base, cancellable, callback, user_data);
 
-    MEMPLUG_FAKE_GUEST(base)->stored = *limits;
-    MEMPLUG_FAKE_GUEST(base)->stored_scope = scope;
-    guest_take_limits(base, limits);
+    guest->stored = guest_limits_change(guest_get_limits(base), change, unset);
+    guest->stored_scope = scope;
+    guest_take_limits(base, &guest->stored);
     g_task_return_boolean(task, TRUE);
 }
 
 static gboolean
-fake_guest_store_limits_finish(Guest *base, GAsyncResult *result, GError **error)
+fake_guest_change_limits_finish(Guest *base, GAsyncResult *result, GError **error)
 {
     return g_task_propagate_boolean(G_TASK(result), error);
 }
@@ -305,8 +306,8 @@ fake_guest_class_init(FakeGuestClass *class)
     guest_class->act_async = fake_guest_act_async;
     guest_class->act_finish = fake_guest_act_finish;
     guest_class->set_stats_period = fake_guest_set_stats_period;
-    guest_class->store_limits_async = fake_guest_store_limits_async;
-    guest_class->store_limits_finish = fake_guest_store_limits_finish;
+    guest_class->change_limits_async = fake_guest_change_limits_async;
+    guest_class->change_limits_finish = fake_guest_change_limits_finish;
     guest_class->store_memory_async = fake_guest_store_memory_async;
     guest_class->store_memory_finish = fake_guest_store_memory_finish;
     guest_class->describe_async = fake_guest_describe_async;

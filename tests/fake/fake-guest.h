@@ -28,7 +28,7 @@ struct _FakeGuest {
     FakeManners manners;
     guint observed;     /* how often */
     guint ordered;      /* how many orders it got */
-    GuestLimits stored; /* by guest_store_limits_async() */
+    GuestLimits stored; /* by guest_change_limits_async() */
     guint stored_scope;
     guint64 stored_memory;  /* by guest_store_memory_async() */
     gboolean can_be_set_up; /* else it tells no facts either, as a guest without definition */

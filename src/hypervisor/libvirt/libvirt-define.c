@@ -15,12 +15,37 @@
  */
 #define SENSIBLE_GROWTH 4
 
-gboolean
-libvirt_define_limits(virDomainPtr domain, const GuestLimits *limits, guint scope, GError **error)
+static gboolean
+keep_limits(virDomainPtr domain, const GuestLimits *limits, unsigned flags, GError **error)
 {
     g_autofree char *xml = domain_metadata_format(limits);
-    unsigned flags = 0;
 
+    return virDomainSetMetadata(domain, VIR_DOMAIN_METADATA_ELEMENT, xml, DOMAIN_METADATA_KEY,
+                                DOMAIN_METADATA_URI, flags) == 0 ||
+           libvirt_error_take("cannot keep the limits in the domain's metadata", error);
+}
+
+/* What the next start has of its own stays, also where the running domain has other
+ * limits. */
+static gboolean
+change_config_limits(virDomainPtr domain, const GuestLimits *change, guint unset, GError **error)
+{
+    g_autofree char *place = g_strdup_printf("%s, at its next start", virDomainGetName(domain));
+    g_autofree char *xml = NULL;
+    GuestLimits limits = { 0 };
+
+    if (!libvirt_look_metadata(domain, VIR_DOMAIN_AFFECT_CONFIG, &xml, error) ||
+        !domain_metadata_read(xml, place, &limits, error))
+        return FALSE;
+    limits = guest_limits_change(&limits, change, unset);
+    return guest_limits_check(&limits, error) &&
+           keep_limits(domain, &limits, VIR_DOMAIN_AFFECT_CONFIG, error);
+}
+
+gboolean
+libvirt_define_limits(virDomainPtr domain, const GuestLimits *live, const GuestLimits *change,
+                      guint unset, guint scope, GError **error)
+{
     if (scope == GUEST_SCOPE_ALL) {
         int persistent = virDomainIsPersistent(domain);
 
@@ -28,13 +53,9 @@ libvirt_define_limits(virDomainPtr domain, const GuestLimits *limits, guint scop
             return libvirt_error_take("cannot keep the limits", error);
         scope = persistent ? GUEST_SCOPE_LIVE | GUEST_SCOPE_CONFIG : GUEST_SCOPE_LIVE;
     }
-    if (scope & GUEST_SCOPE_LIVE)
-        flags |= VIR_DOMAIN_AFFECT_LIVE;
-    if (scope & GUEST_SCOPE_CONFIG)
-        flags |= VIR_DOMAIN_AFFECT_CONFIG;
-    return virDomainSetMetadata(domain, VIR_DOMAIN_METADATA_ELEMENT, xml, DOMAIN_METADATA_KEY,
-                                DOMAIN_METADATA_URI, flags) == 0 ||
-           libvirt_error_take("cannot keep the limits in the domain's metadata", error);
+    if (scope & GUEST_SCOPE_CONFIG && !change_config_limits(domain, change, unset, error))
+        return FALSE;
+    return !(scope & GUEST_SCOPE_LIVE) || keep_limits(domain, live, VIR_DOMAIN_AFFECT_LIVE, error);
 }
 
 static gboolean

@@ -10,9 +10,10 @@
 #include "hypervisor/guest-setup.h"
 #include "hypervisor/guest.h"
 
-/* Writes @limits to the domain's metadata. @scope as of guest_store_limits_async(). */
-gboolean libvirt_define_limits(virDomainPtr domain, const GuestLimits *limits, guint scope,
-                               GError **error);
+/* Changes the limits in the domain's metadata, as guest_change_limits_async() says.
+ * @live: those that the running domain shall have */
+gboolean libvirt_define_limits(virDomainPtr domain, const GuestLimits *live,
+                               const GuestLimits *change, guint unset, guint scope, GError **error);
 
 /* Has the domain start with @size bytes the next time. */
 gboolean libvirt_define_memory(virDomainPtr domain, guint64 size, GError **error);

@@ -357,20 +357,23 @@ on_limits_stored(GObject *source, GAsyncResult *result, gpointer data)
 }
 
 static void
-libvirt_guest_store_limits_async(Guest *guest, const GuestLimits *limits, guint scope,
-                                 GCancellable *cancellable, GAsyncReadyCallback callback,
-                                 gpointer user_data)
+libvirt_guest_change_limits_async(Guest *guest, const GuestLimits *change, guint unset, guint scope,
+                                  GCancellable *cancellable, GAsyncReadyCallback callback,
+                                  gpointer user_data)
 {
     LibvirtGuest *self = MEMPLUG_LIBVIRT_GUEST(guest);
+    const GuestLimits limits = guest_limits_change(guest_get_limits(guest), change, unset);
     g_autoptr(GTask) task = g_task_new(guest, cancellable, callback, user_data);
     LibvirtRequest *request = begin(self, LIBVIRT_LINE_DEFINE, task);
 
     if (!request)
         return;
-    request->limits = *limits;
+    request->limits = limits;
+    request->change = *change;
+    request->unset = unset;
     request->scope = scope;
     if (scope == GUEST_SCOPE_ALL || scope & GUEST_SCOPE_LIVE)
-        g_task_set_task_data(task, g_memdup2(limits, sizeof(*limits)), g_free);
+        g_task_set_task_data(task, g_memdup2(&limits, sizeof(limits)), g_free);
     libvirt_line_send(self->line, LIBVIRT_LINE_DEFINE, &libvirt_request_limits, request,
                       on_limits_stored, g_steal_pointer(&task));
 }
@@ -623,8 +626,8 @@ libvirt_guest_class_init(LibvirtGuestClass *class)
     guest_class->act_async = libvirt_guest_act_async;
     guest_class->act_finish = finish_boolean;
     guest_class->set_stats_period = libvirt_guest_set_stats_period;
-    guest_class->store_limits_async = libvirt_guest_store_limits_async;
-    guest_class->store_limits_finish = finish_boolean;
+    guest_class->change_limits_async = libvirt_guest_change_limits_async;
+    guest_class->change_limits_finish = finish_boolean;
     guest_class->store_memory_async = libvirt_guest_store_memory_async;
     guest_class->store_memory_finish = finish_boolean;
     guest_class->describe_async = libvirt_guest_describe_async;

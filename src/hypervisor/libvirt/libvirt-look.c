@@ -75,7 +75,7 @@ libvirt_look_arrival(virDomainPtr domain, GError **error)
         g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND, "it does not run");
         return NULL;
     }
-    if (!libvirt_look_metadata(domain, &arrival->metadata, error))
+    if (!libvirt_look_metadata(domain, VIR_DOMAIN_AFFECT_LIVE, &arrival->metadata, error))
         return NULL;
     arrival->running = state == VIR_DOMAIN_RUNNING || state == VIR_DOMAIN_BLOCKED;
     arrival->continues = continues(state, reason);
@@ -86,10 +86,11 @@ libvirt_look_arrival(virDomainPtr domain, GError **error)
 }
 
 gboolean
-libvirt_look_metadata(virDomainPtr domain, char **metadata, GError **error)
+libvirt_look_metadata(virDomainPtr domain, virDomainModificationImpact of, char **metadata,
+                      GError **error)
 {
-    g_autoptr(LibvirtString) xml = virDomainGetMetadata(
-        domain, VIR_DOMAIN_METADATA_ELEMENT, DOMAIN_METADATA_URI, VIR_DOMAIN_AFFECT_LIVE);
+    g_autoptr(LibvirtString) xml =
+        virDomainGetMetadata(domain, VIR_DOMAIN_METADATA_ELEMENT, DOMAIN_METADATA_URI, of);
 
     if (!xml && virGetLastErrorCode() != VIR_ERR_NO_DOMAIN_METADATA)
         return libvirt_error_take(NULL, error);

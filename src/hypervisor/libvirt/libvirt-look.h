@@ -57,7 +57,8 @@ gboolean libvirt_look_job(virDomainPtr domain, LibvirtJob *job, GError **error);
  *
  * Returns: FALSE with @error set.
  */
-gboolean libvirt_look_metadata(virDomainPtr domain, char **metadata, GError **error);
+gboolean libvirt_look_metadata(virDomainPtr domain, virDomainModificationImpact of, char **metadata,
+                               GError **error);
 
 /*
  * libvirt_look_definition:

@@ -67,7 +67,7 @@ run_metadata(gpointer data, GError **error)
     const LibvirtRequest *request = data;
     char *metadata;
 
-    if (!libvirt_look_metadata(request->domain, &metadata, error))
+    if (!libvirt_look_metadata(request->domain, VIR_DOMAIN_AFFECT_LIVE, &metadata, error))
         return NULL;
     return metadata ? metadata : g_strdup("");
 }
@@ -109,8 +109,10 @@ run_limits(gpointer data, GError **error)
 {
     const LibvirtRequest *request = data;
 
-    return libvirt_define_limits(request->domain, &request->limits, request->scope, error) ? DONE
-                                                                                           : NULL;
+    return libvirt_define_limits(request->domain, &request->limits, &request->change,
+                                 request->unset, request->scope, error)
+               ? DONE
+               : NULL;
 }
 
 static gpointer

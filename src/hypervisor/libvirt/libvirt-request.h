@@ -14,8 +14,10 @@ typedef struct {
     GPid pid;
     gboolean definition;
     MemoryStep step;
-    char *device; /* owned: behind step.device */
-    GuestLimits limits;
+    char *device;       /* owned: behind step.device */
+    GuestLimits limits; /* of the running guest */
+    GuestLimits change;
+    guint unset;
     guint scope;
     guint64 size;
     guint period_s;
@@ -36,6 +38,7 @@ extern const LibvirtWorkKind libvirt_request_facts;    /* pid ─▶ GuestFacts 
 extern const LibvirtWorkKind libvirt_request_act;      /* step, device ─▶ char *, the alias of
                                                         * what was made, or empty */
 extern const LibvirtWorkKind libvirt_request_period;   /* period_s ─▶ not NULL */
-extern const LibvirtWorkKind libvirt_request_limits;   /* limits, scope ─▶ not NULL */
+extern const LibvirtWorkKind libvirt_request_limits;   /* limits, change, unset,
+                                                        * scope ─▶ not NULL */
 extern const LibvirtWorkKind libvirt_request_memory;   /* size ─▶ not NULL */
 extern const LibvirtWorkKind libvirt_request_setup;    /* setup, apply ─▶ GuestSetupPlan */

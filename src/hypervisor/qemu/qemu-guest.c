@@ -430,24 +430,25 @@ qemu_guest_refresh_limits(QemuGuest *self)
 
 /* The file is both: it is read while the guest runs, and again when it starts. */
 static void
-qemu_guest_store_limits_async(Guest *guest, const GuestLimits *limits, guint scope,
-                              GCancellable *cancellable, GAsyncReadyCallback callback,
-                              gpointer user_data)
+qemu_guest_change_limits_async(Guest *guest, const GuestLimits *change, guint unset, guint scope,
+                               GCancellable *cancellable, GAsyncReadyCallback callback,
+                               gpointer user_data)
 {
     g_autoptr(GTask) task = g_task_new(guest, cancellable, callback, user_data);
+    const GuestLimits limits = guest_limits_change(guest_get_limits(guest), change, unset);
     GError *error = NULL;
 
-    g_task_set_source_tag(task, qemu_guest_store_limits_async);
-    if (!qemu_limits_store(MEMPLUG_QEMU_GUEST(guest)->limits, limits, &error)) {
+    g_task_set_source_tag(task, qemu_guest_change_limits_async);
+    if (!qemu_limits_store(MEMPLUG_QEMU_GUEST(guest)->limits, &limits, &error)) {
         g_task_return_error(task, error);
         return;
     }
-    guest_take_limits(guest, limits);
+    guest_take_limits(guest, &limits);
     g_task_return_boolean(task, TRUE);
 }
 
 static gboolean
-qemu_guest_store_limits_finish(Guest *guest, GAsyncResult *result, GError **error)
+qemu_guest_change_limits_finish(Guest *guest, GAsyncResult *result, GError **error)
 {
     return g_task_propagate_boolean(G_TASK(result), error);
 }
@@ -571,8 +572,8 @@ qemu_guest_class_init(QemuGuestClass *class)
     guest_class->act_async = qemu_guest_act_async;
     guest_class->act_finish = qemu_guest_act_finish;
     guest_class->set_stats_period = qemu_guest_set_stats_period;
-    guest_class->store_limits_async = qemu_guest_store_limits_async;
-    guest_class->store_limits_finish = qemu_guest_store_limits_finish;
+    guest_class->change_limits_async = qemu_guest_change_limits_async;
+    guest_class->change_limits_finish = qemu_guest_change_limits_finish;
     guest_class->describe_async = qemu_guest_describe_async;
     guest_class->describe_finish = qemu_guest_describe_finish;
 }

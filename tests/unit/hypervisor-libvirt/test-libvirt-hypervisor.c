@@ -329,9 +329,9 @@ test_limits_are_kept_in_the_metadata(void **state)
     char *xml;
 
     start(fixture);
-    guest_store_limits_async(fixture->guest, &limits, GUEST_SCOPE_ALL, NULL, await_callback,
-                             &storing);
-    assert_true(guest_store_limits_finish(fixture->guest, await_result(&storing), NULL));
+    guest_change_limits_async(fixture->guest, &limits, 0, GUEST_SCOPE_ALL, NULL, await_callback,
+                              &storing);
+    assert_true(guest_change_limits_finish(fixture->guest, await_result(&storing), NULL));
     assert_true(guest_limits_equal(guest_get_limits(fixture->guest), &limits));
     for (guint i = 0; i < 2; i++) {
         GuestLimits kept = { 0 };
@@ -345,9 +345,9 @@ test_limits_are_kept_in_the_metadata(void **state)
         free(xml);
     }
 
-    guest_store_limits_async(fixture->guest, &none, GUEST_SCOPE_ALL, NULL, await_callback,
-                             &removing);
-    assert_true(guest_store_limits_finish(fixture->guest, await_result(&removing), NULL));
+    guest_change_limits_async(fixture->guest, &none, GUEST_LIMIT_FLOOR, GUEST_SCOPE_ALL, NULL,
+                              await_callback, &removing);
+    assert_true(guest_change_limits_finish(fixture->guest, await_result(&removing), NULL));
     assert_null(virDomainGetMetadata(fixture->domain, VIR_DOMAIN_METADATA_ELEMENT,
                                      DOMAIN_METADATA_URI, VIR_DOMAIN_AFFECT_CONFIG));
 }

@@ -463,7 +463,7 @@ test_limits(void **state)
     const GuestLimits wanted = { .set = GUEST_LIMIT_WEIGHT, .weight = 3 };
 
     fixture->limits_changed = 0;
-    guest_store_limits_async(guest, &wanted, GUEST_SCOPE_ALL, NULL, NULL, NULL);
+    guest_change_limits_async(guest, &wanted, GUEST_LIMIT_FLOOR, GUEST_SCOPE_ALL, NULL, NULL, NULL);
     assert_true(guest_limits_equal(guest_get_limits(guest), &wanted));
     await_ms(50);
     assert_int_equal(fixture->limits_changed, 1);
