@@ -152,7 +152,7 @@ on_ordered(GObject *source, GAsyncResult *result, gpointer data)
     GError *error = NULL;
     gboolean ok = resize_order_finish(MEMPLUG_RESIZE(source), result, &error);
 
-    /* A refused order has moved the target back. */
+    /* As the order has left it: a refused one counts for nothing. */
     managed_guest_intend(managed, resize_get_target(managed->resize), TRUE,
                          managed->status.decision, g_get_monotonic_time());
     intent_store_flush(managed->intents);
@@ -191,6 +191,13 @@ managed_guest_plug_async(ManagedGuest *managed, guint64 size, GAsyncReadyCallbac
     } else if (size == 0 || size % MEMORY_DIMM_GRAIN != 0) {
         g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
                                 "a DIMM must be a multiple of 128 MiB");
+    } else if (guest_memory_headroom(memory) < size) {
+        g_autofree char *headroom = size_format(guest_memory_headroom(memory));
+
+        g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_NO_SPACE,
+                                "%s has no room for that DIMM: its maximum memory leaves %s for "
+                                "new devices",
+                                guest_get_name(managed->guest), headroom);
     } else if (guest_memory_free_slots(memory) == 0) {
         g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_NO_SPACE, "%s has no free DIMM slot",
                                 guest_get_name(managed->guest));

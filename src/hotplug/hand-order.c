@@ -15,8 +15,11 @@ hand_order_is_due(const HandOrder *order)
 }
 
 guint64
-hand_order_target(const HandOrder *order, guint64 target)
+hand_order_count(HandOrder *order, guint64 target)
 {
+    if (order->counted)
+        return target;
+    order->counted = TRUE;
     if (order->step.kind == MEMORY_STEP_PLUG_DIMM)
         return target + order->step.size;
     if (order->step.kind == MEMORY_STEP_UNPLUG_DIMM)
@@ -25,8 +28,11 @@ hand_order_target(const HandOrder *order, guint64 target)
 }
 
 guint64
-hand_order_target_without(const HandOrder *order, guint64 target)
+hand_order_discount(HandOrder *order, guint64 target)
 {
+    if (!order->counted)
+        return target;
+    order->counted = FALSE;
     if (order->step.kind == MEMORY_STEP_PLUG_DIMM)
         return target - MIN(target, order->step.size);
     if (order->step.kind == MEMORY_STEP_UNPLUG_DIMM)

@@ -14,6 +14,7 @@ typedef struct {
     MemoryStep step;
     char *device; /* owned: behind step.device */
     gboolean issued;
+    gboolean counted; /* the target has its effect in it */
 } HandOrder;
 
 /* @task: (transfer full): answered by hand_order_answer(); @step: copied */
@@ -23,11 +24,11 @@ void hand_order_begin(HandOrder *order, GTask *task, const MemoryStep *step);
 gboolean hand_order_is_due(const HandOrder *order);
 
 /* Returns: @target with the order carried out: more by the DIMM that is plugged, less
- *   by the one that is unplugged. */
-guint64 hand_order_target(const HandOrder *order, guint64 target);
+ *   by the one that is unplugged; @target itself if that is counted in it already. */
+guint64 hand_order_count(HandOrder *order, guint64 target);
 
-/* Returns: the target that hand_order_target() made @target of. */
-guint64 hand_order_target_without(const HandOrder *order, guint64 target);
+/* Returns: @target without the order, if that is counted in it. */
+guint64 hand_order_discount(HandOrder *order, guint64 target);
 
 /* Answers the caller. @reason: (nullable): why it failed; NULL if it was carried out. */
 void hand_order_answer(HandOrder *order, const char *reason);

@@ -177,9 +177,8 @@ answer_order(Resize *resize, const char *reason)
 {
     if (!resize->order.task || !resize->order.issued)
         return;
-    /* The target moved with the order; without it, it moves back. */
-    if (reason)
-        resize->target = hand_order_target_without(&resize->order, resize->target);
+    resize->target = reason ? hand_order_discount(&resize->order, resize->target)
+                            : hand_order_count(&resize->order, resize->target);
     hand_order_answer(&resize->order, reason);
 }
 

@@ -118,6 +118,9 @@ resize_set_target(Resize *resize, guint64 target, Mechanism mechanism, gboolean 
 {
     if (resize->has_target && resize->target == target && resize->mechanism == mechanism && !insist)
         return;
+    /* Who sets another target meanwhile knows nothing of an order that is open. */
+    if (resize->target != target)
+        resize->order.counted = FALSE;
     resize->target = target;
     resize->mechanism = mechanism;
     resize->has_target = TRUE;
@@ -166,7 +169,7 @@ resize_order_async(Resize *resize, const MemoryStep *step, GAsyncReadyCallback c
         return;
     }
     hand_order_begin(&resize->order, g_steal_pointer(&task), step);
-    resize->target = hand_order_target(&resize->order, resize->target);
+    resize->target = hand_order_count(&resize->order, resize->target);
     resize_loop_wake(resize);
 }
 

@@ -377,6 +377,34 @@ test_refused_order_by_hand_moves_it_back(void **state)
     bed_end(&bed);
 }
 
+/* An order that fails after somebody has set another target takes nothing off that one. */
+static void
+test_order_by_hand_leaves_a_later_target(void **state)
+{
+    const MemoryStep plug = { .kind = MEMORY_STEP_PLUG_DIMM, .size = 128 * MIB };
+    g_auto(Await) failing = { NULL };
+    g_auto(Await) plugging = { NULL };
+    Bed bed;
+
+    bed_start(&bed, fake_guest_new("web", 256 * MIB, 2048 * MIB, 8, TRUE), &impatient);
+    bring_to(&bed, 256 * MIB, RESIZE_SETTLED, 256 * MIB);
+    bed.guest->manners.fails = "no";
+    resize_order_async(bed.resize, &plug, await_callback, &failing);
+    resize_set_target(bed.resize, 320 * MIB, MECHANISM_AUTO, FALSE);
+    assert_false(resize_order_finish(bed.resize, await_result(&failing), NULL));
+    assert_int_equal(resize_get_target(bed.resize), 320 * MIB);
+
+    bed.guest->manners.fails = NULL;
+    bring_to(&bed, 320 * MIB, RESIZE_SETTLED, 320 * MIB);
+    resize_order_async(bed.resize, &plug, await_callback, &plugging);
+    resize_set_target(bed.resize, 384 * MIB, MECHANISM_AUTO, FALSE);
+    assert_true(resize_order_finish(bed.resize, await_result(&plugging), NULL));
+    assert_int_equal(resize_get_target(bed.resize), 512 * MIB);
+    await_clear(&failing);
+    await_clear(&plugging);
+    bed_end(&bed);
+}
+
 int
 main(void)
 {
@@ -399,6 +427,7 @@ main(void)
         cmocka_unit_test(test_new_target_overtakes_the_old_one),
         cmocka_unit_test(test_order_by_hand_moves_the_target),
         cmocka_unit_test(test_refused_order_by_hand_moves_it_back),
+        cmocka_unit_test(test_order_by_hand_leaves_a_later_target),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
