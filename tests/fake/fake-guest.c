@@ -115,7 +115,10 @@ end_order(gpointer data)
 
     guest->in_flight--;
     if (guest->manners.fails)
-        g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_FAILED, "%s", guest->manners.fails);
+        g_task_return_new_error(task, G_IO_ERROR,
+                                guest->manners.fails_with ? guest->manners.fails_with
+                                                          : G_IO_ERROR_FAILED,
+                                "%s", guest->manners.fails);
     else
         g_task_return_boolean(task, TRUE);
     return G_SOURCE_REMOVE;
@@ -252,6 +255,18 @@ fake_guest_new(const char *name, guint64 boot, guint64 max, guint slots, gboolea
 
     guest->memory =
         (GuestMemory){ .boot = boot, .max = max, .slots = slots, .has_balloon = balloon };
+    return guest;
+}
+
+FakeGuest *
+fake_guest_new_of_lineage(const char *name, const char *lineage, guint run, gboolean continues,
+                          guint64 boot)
+{
+    g_autofree char *instance = g_strdup_printf("%s@%u", lineage, run);
+    FakeGuest *guest = g_object_new(TYPE_FAKE_GUEST, "name", name, "instance", instance, "lineage",
+                                    lineage, "continues", continues, "pid", 1, NULL);
+
+    guest->memory = (GuestMemory){ .boot = boot, .max = boot, .has_balloon = TRUE };
     return guest;
 }
 

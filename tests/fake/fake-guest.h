@@ -18,7 +18,8 @@ typedef struct {
     gboolean silent_unplug;   /* takes an unplug and never does anything */
     guint64 virtio_mem_keeps; /* bytes of a virtio-mem device that cannot be unplugged */
     guint64 balloon_most;     /* the balloon fills no further; 0: no such bound */
-    const char *fails;        /* nullable: every order fails with this message */
+    const char *fails;        /* nullable: every order fails with this message ... */
+    int fails_with;           /* ... and this GIOErrorEnum; 0: G_IO_ERROR_FAILED */
 } FakeManners;
 
 struct _FakeGuest {
@@ -42,6 +43,10 @@ struct _FakeGuest {
 /* @boot bytes, maxmem @max with @slots slots. */
 FakeGuest *fake_guest_new(const char *name, guint64 boot, guint64 max, guint slots,
                           gboolean balloon);
+
+/* The same, of a lineage: its instance is LINEAGE@RUN. */
+FakeGuest *fake_guest_new_of_lineage(const char *name, const char *lineage, guint run,
+                                     gboolean continues, guint64 boot);
 
 /* Adds a virtio-mem device "vm0" of at most @max bytes, empty. */
 void fake_guest_add_virtio_mem(FakeGuest *guest, guint64 max);

@@ -146,6 +146,98 @@ test_a_guest_that_is_gone_is_forgotten_in_time(void **state)
     assert_false(intent_store_get(store, "web@1-1", &kept));
 }
 
+/*
+ * Lineages
+ */
+
+#define DAY_S (G_GINT64_CONSTANT(24) * 3600)
+
+static gint64
+now_s(void)
+{
+    return g_get_real_time() / G_USEC_PER_SEC;
+}
+
+static void
+test_a_run_that_continues_inherits(void **state)
+{
+    g_autoptr(IntentStore) store = intent_store_open(*state, "qmp:/a", NULL);
+    Intent kept = { 0 };
+
+    assert_false(intent_store_inherit(store, "uuid@1", "uuid", FALSE, &kept));
+    intent_store_put(store, "uuid@1", "uuid", &intent);
+    intent_store_put(store, "uuid2@1", "uuid2", &intent);
+    intent_store_release(store, "uuid@1", now_s() - 30 * DAY_S);
+
+    /* Days later, after a restart of the daemon. */
+    g_clear_pointer(&store, intent_store_free);
+    store = intent_store_open(*state, "qmp:/a", NULL);
+    intent_store_release(store, "another", now_s());
+    assert_true(intent_store_inherit(store, "uuid@2", "uuid", TRUE, &kept));
+    assert_int_equal(kept.requested, intent.requested);
+    assert_true(kept.held);
+    assert_true(intent_store_get(store, "uuid@2", &kept));
+    assert_false(intent_store_get(store, "uuid@1", &kept));
+    assert_true(intent_store_get(store, "uuid2@1", &kept)); /* another lineage */
+}
+
+static void
+test_the_latest_of_a_lineage_counts(void **state)
+{
+    g_autoptr(IntentStore) store = intent_store_new_volatile();
+    const Intent later = { 128 << 20, FALSE, 8 };
+    Intent kept = { 0 };
+
+    intent_store_put(store, "uuid@1", "uuid", &intent);
+    intent_store_put(store, "uuid@2", "uuid", &later);
+    assert_true(intent_store_inherit(store, "uuid@3", "uuid", TRUE, &kept));
+    assert_int_equal(kept.requested, later.requested);
+    assert_false(kept.held);
+}
+
+static void
+test_a_run_that_begins_anew_inherits_nothing(void **state)
+{
+    g_autoptr(IntentStore) store = intent_store_new_volatile();
+    Intent kept;
+
+    intent_store_put(store, "uuid@1", "uuid", &intent);
+    assert_false(intent_store_inherit(store, "uuid@2", "uuid", FALSE, &kept));
+    assert_false(intent_store_inherit(store, "uuid@3", "uuid", TRUE, &kept)); /* it is dropped */
+    assert_false(intent_store_inherit(store, "web@1-1", NULL, TRUE, &kept));
+    intent_store_put(store, "uuid@3", "uuid", &intent);
+    assert_true(intent_store_inherit(store, "uuid@3", "uuid", FALSE, &kept)); /* the same run */
+}
+
+static void
+test_a_lineage_is_forgotten_in_time(void **state)
+{
+    g_autoptr(IntentStore) store = intent_store_new_volatile();
+    Intent kept;
+
+    intent_store_put(store, "uuid@1", "uuid", &intent);
+    intent_store_release(store, "uuid@1", 1000);
+    intent_store_release(store, "another", 1000 + INTENT_KEEP_LINEAGE_S + 1);
+    assert_false(intent_store_inherit(store, "uuid@2", "uuid", TRUE, &kept));
+}
+
+static void
+test_only_so_many_lineages_are_kept(void **state)
+{
+    g_autoptr(IntentStore) store = intent_store_new_volatile();
+    Intent kept;
+
+    for (guint i = 0; i <= INTENT_KEEP_LINEAGES; i++) {
+        g_autofree char *lineage = g_strdup_printf("uuid%u", i);
+        g_autofree char *instance = g_strdup_printf("%s@1", lineage);
+
+        intent_store_put(store, instance, lineage, &intent);
+        intent_store_release(store, instance, 1000 + i);
+    }
+    assert_false(intent_store_inherit(store, "uuid0@2", "uuid0", TRUE, &kept));
+    assert_true(intent_store_inherit(store, "uuid1@2", "uuid1", TRUE, &kept));
+}
+
 static void
 test_a_folder_that_cannot_be_made_is_an_error(void **state)
 {
@@ -167,6 +259,11 @@ main(void)
         cmocka_unit_test_setup_teardown(test_a_spoilt_file_is_begun_anew, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_guest_that_is_gone_is_forgotten_in_time, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_a_run_that_continues_inherits, setup, teardown),
+        cmocka_unit_test(test_the_latest_of_a_lineage_counts),
+        cmocka_unit_test(test_a_run_that_begins_anew_inherits_nothing),
+        cmocka_unit_test(test_a_lineage_is_forgotten_in_time),
+        cmocka_unit_test(test_only_so_many_lineages_are_kept),
         cmocka_unit_test(test_a_folder_that_cannot_be_made_is_an_error),
     };
 

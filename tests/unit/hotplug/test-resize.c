@@ -21,6 +21,7 @@
 static const ResizeTuning impatient = {
     .patience = { .plug_us = 20 * 1000, .unplug_us = 20 * 1000, .progress_us = 20 * 1000 },
     .refresh_us = 20 * 1000,
+    .rest_us = 20 * 1000,
     .trouble = { .first_us = G_TIME_SPAN_HOUR, .most_us = G_TIME_SPAN_HOUR },
 };
 
@@ -29,6 +30,9 @@ typedef struct {
     Resize *resize;
     guint reports[RESIZE_REPORT_OVERTAKEN + 1];
     char *last_reason;
+    guint overruled;
+    gboolean obeys; /* takes what somebody else asked for as the target */
+    char *last_hand;
 } Bed;
 
 static void
@@ -44,11 +48,25 @@ on_report(Resize *resize, const ResizeReport *report, gpointer data)
 }
 
 static void
+on_overruled(Resize *resize, const Foreign *foreign, gpointer data)
+{
+    Bed *bed = data;
+
+    bed->overruled++;
+    g_free(bed->last_hand);
+    bed->last_hand = g_strdup(foreign->what);
+    if (bed->obeys)
+        resize_set_target(resize, guest_memory_requested(resize_get_memory(resize)), MECHANISM_AUTO,
+                          TRUE);
+}
+
+static void
 bed_start(Bed *bed, FakeGuest *guest, const ResizeTuning *tuning)
 {
     *bed = (Bed){ .guest = guest };
     bed->resize = resize_new(MEMPLUG_GUEST(guest), tuning, FALSE);
     g_signal_connect(bed->resize, "report", G_CALLBACK(on_report), bed);
+    g_signal_connect(bed->resize, "overruled", G_CALLBACK(on_overruled), bed);
 }
 
 static void
@@ -60,6 +78,7 @@ bed_end(Bed *bed)
     g_assert_finalize_object(bed->resize);
     g_assert_finalize_object(bed->guest);
     g_free(bed->last_reason);
+    g_free(bed->last_hand);
 }
 
 static gboolean
@@ -405,6 +424,186 @@ test_order_by_hand_leaves_a_later_target(void **state)
     bed_end(&bed);
 }
 
+/*
+ * Somebody else's hand
+ */
+
+static gboolean
+is_overruled(gpointer data)
+{
+    return ((Bed *)data)->overruled > 0 && is_at_rest(data);
+}
+
+static void
+test_a_hand_is_told_before_it_is_mended(void **state)
+{
+    Bed bed;
+
+    bed_start(&bed, fake_guest_new("web", 256 * MIB, 256 * MIB, 0, FALSE), &impatient);
+    fake_guest_add_virtio_mem(bed.guest, 1024 * MIB);
+    bring_to(&bed, 512 * MIB, RESIZE_SETTLED, 512 * MIB);
+    bed.obeys = TRUE;
+    bed.guest->memory.devices[0].requested = bed.guest->memory.devices[0].size = 64 * MIB;
+    resize_refresh(bed.resize);
+    await_condition(is_overruled, &bed, "the hand to be noticed");
+    assert_string_equal(bed.last_hand, "virtio-mem vm0 256 MiB → 64 MiB");
+    assert_int_equal(resize_get_target(bed.resize), 320 * MIB);
+    assert_int_equal(bed.guest->memory.devices[0].requested, 64 * MIB);
+    assert_int_equal(bed.guest->ordered, 1);
+    bed_end(&bed);
+}
+
+static void
+test_a_hand_at_the_balloon_is_not_fought(void **state)
+{
+    Bed bed;
+
+    bed_start(&bed, fake_guest_new("web", 1024 * MIB, 1024 * MIB, 0, TRUE), &impatient);
+    bring_to(&bed, 768 * MIB, RESIZE_SETTLED, 768 * MIB);
+    bed.obeys = TRUE;
+    bed.guest->memory.ballooned = bed.guest->memory.balloon_requested = 512 * MIB;
+    resize_refresh(bed.resize);
+    await_condition(is_overruled, &bed, "the hand to be noticed");
+    assert_string_equal(bed.last_hand, "balloon 256 MiB → 512 MiB");
+    assert_int_equal(resize_get_target(bed.resize), 512 * MIB);
+    assert_int_equal(bed.guest->ordered, 1);
+    bed_end(&bed);
+}
+
+static void
+test_without_a_target_nobody_is_overruled(void **state)
+{
+    Bed bed;
+
+    bed_start(&bed, fake_guest_new("web", 256 * MIB, 256 * MIB, 0, FALSE), &impatient);
+    fake_guest_add_virtio_mem(bed.guest, 1024 * MIB);
+    await_condition(is_observed, &bed, "the first observation");
+    bed.guest->memory.devices[0].requested = 64 * MIB;
+    resize_refresh(bed.resize);
+    await_ms(60);
+    assert_int_equal(bed.overruled, 0);
+    assert_int_equal(resize_get_memory(bed.resize)->devices[0].requested, 64 * MIB);
+    bed_end(&bed);
+}
+
+static void
+test_our_own_orders_overrule_nobody(void **state)
+{
+    Bed bed;
+
+    bed_start(&bed, fake_guest_new("web", 256 * MIB, 4096 * MIB, 8, TRUE), &impatient);
+    bring_to(&bed, 1000 * MIB, RESIZE_SETTLED, 1000 * MIB);
+    bed.guest->manners.refuses_unplug = TRUE;
+    bring_to(&bed, 200 * MIB, RESIZE_SETTLED, 200 * MIB);
+    bed.guest->manners.refuses_unplug = FALSE;
+    bring_to(&bed, 2000 * MIB, RESIZE_SETTLED, 2000 * MIB);
+    bring_to(&bed, 256 * MIB, RESIZE_SETTLED, 256 * MIB);
+    assert_int_equal(bed.overruled, 0);
+    bed_end(&bed);
+}
+
+/*
+ * A hypervisor without time
+ */
+
+static gboolean
+has_failed(gpointer data)
+{
+    return ((Bed *)data)->reports[RESIZE_REPORT_FAILED] > 0;
+}
+
+static void
+test_an_order_that_found_no_time_is_no_trouble(void **state)
+{
+    static const int errors[] = { G_IO_ERROR_BUSY, G_IO_ERROR_TIMED_OUT };
+
+    for (guint i = 0; i < G_N_ELEMENTS(errors); i++) {
+        Bed bed;
+
+        bed_start(&bed, fake_guest_new("web", 256 * MIB, 2048 * MIB, 8, FALSE), &impatient);
+        bed.guest->manners.fails = "a backup is being made";
+        bed.guest->manners.fails_with = errors[i];
+        await_condition(is_observed, &bed, "the first observation");
+        resize_set_target(bed.resize, 512 * MIB, MECHANISM_AUTO, FALSE);
+        await_condition(has_failed, &bed, "the order to fail");
+        await_ms(60);
+        assert_int_equal(bed.guest->ordered, 1); /* not hammered */
+        bed.guest->manners.fails = NULL;
+        await_condition(is_at_rest, &bed, "another try, which nobody asks for");
+        assert_int_equal(guest_memory_actual(&bed.guest->memory), 512 * MIB);
+        assert_int_equal(resize_get_phase(bed.resize), RESIZE_SETTLED);
+        bed_end(&bed);
+    }
+}
+
+static void
+test_a_guest_that_is_free_again_is_tried_at_once(void **state)
+{
+    Bed bed;
+
+    bed_start(&bed, fake_guest_new("web", 256 * MIB, 2048 * MIB, 8, FALSE), &impatient);
+    bed.guest->manners.fails = "a migration has begun";
+    bed.guest->manners.fails_with = G_IO_ERROR_BUSY;
+    await_condition(is_observed, &bed, "the first observation");
+    resize_set_target(bed.resize, 512 * MIB, MECHANISM_AUTO, FALSE);
+    await_condition(has_failed, &bed, "the order to fail");
+    guest_take_state(MEMPLUG_GUEST(bed.guest), GUEST_STATE_MIGRATING);
+    await_quiet();
+    assert_int_equal(resize_get_phase(bed.resize), RESIZE_FROZEN);
+    assert_int_equal(resize_get_target(bed.resize), 512 * MIB);
+    bed.guest->manners.fails = NULL;
+    guest_take_state(MEMPLUG_GUEST(bed.guest), GUEST_STATE_RUNNING);
+    await_condition(is_at_rest, &bed, "the end of the resize");
+    assert_int_equal(guest_memory_actual(&bed.guest->memory), 512 * MIB);
+    assert_int_equal(bed.guest->ordered, 2);
+    bed_end(&bed);
+}
+
+/* It cannot follow while it does not run, so that is not held against it. */
+static void
+test_no_patience_runs_out_while_it_is_frozen(void **state)
+{
+    static const GuestState states[] = { GUEST_STATE_PAUSED, GUEST_STATE_MIGRATING,
+                                         GUEST_STATE_BUSY, GUEST_STATE_UNREACHABLE };
+
+    for (guint i = 0; i < G_N_ELEMENTS(states); i++) {
+        Bed bed;
+
+        bed_start(&bed, fake_guest_new("web", 256 * MIB, 2048 * MIB, 8, FALSE), &impatient);
+        bed.guest->manners.holds_still = TRUE;
+        await_condition(is_observed, &bed, "the first observation");
+        resize_set_target(bed.resize, 384 * MIB, MECHANISM_AUTO, FALSE);
+        await_quiet();
+        guest_take_state(MEMPLUG_GUEST(bed.guest), states[i]);
+        await_ms(60);
+        bed.guest->manners.holds_still = FALSE;
+        guest_take_state(MEMPLUG_GUEST(bed.guest), GUEST_STATE_RUNNING);
+        fake_guest_move(bed.guest);
+        await_condition(is_at_rest, &bed, "the end of the resize");
+        assert_int_equal(bed.reports[RESIZE_REPORT_REFUSED], 0);
+        assert_int_equal(bed.reports[RESIZE_REPORT_FOLLOWED], 1);
+        bed_end(&bed);
+    }
+}
+
+static void
+test_virtio_mem_can_be_plugged_without_a_target(void **state)
+{
+    const MemoryStep plug = { .kind = MEMORY_STEP_PLUG_VIRTIO_MEM, .size = 512 * MIB };
+    g_auto(Await) await = { NULL };
+    Bed bed;
+
+    bed_start(&bed, fake_guest_new("web", 256 * MIB, 256 * MIB, 0, FALSE), &impatient);
+    await_condition(is_observed, &bed, "the first observation");
+    resize_order_async(bed.resize, &plug, await_callback, &await);
+    assert_true(resize_order_finish(bed.resize, await_result(&await), NULL));
+    assert_int_equal(bed.guest->memory.n_devices, 1);
+    assert_int_equal(resize_get_target(bed.resize), 0);
+    assert_int_equal(bed.overruled, 0);
+    await_clear(&await);
+    bed_end(&bed);
+}
+
 int
 main(void)
 {
@@ -428,6 +627,14 @@ main(void)
         cmocka_unit_test(test_order_by_hand_moves_the_target),
         cmocka_unit_test(test_refused_order_by_hand_moves_it_back),
         cmocka_unit_test(test_order_by_hand_leaves_a_later_target),
+        cmocka_unit_test(test_a_hand_is_told_before_it_is_mended),
+        cmocka_unit_test(test_a_hand_at_the_balloon_is_not_fought),
+        cmocka_unit_test(test_without_a_target_nobody_is_overruled),
+        cmocka_unit_test(test_our_own_orders_overrule_nobody),
+        cmocka_unit_test(test_an_order_that_found_no_time_is_no_trouble),
+        cmocka_unit_test(test_a_guest_that_is_free_again_is_tried_at_once),
+        cmocka_unit_test(test_no_patience_runs_out_while_it_is_frozen),
+        cmocka_unit_test(test_virtio_mem_can_be_plugged_without_a_target),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
