@@ -140,7 +140,7 @@ connection_prepare_password(Connection *connection)
         !g_str_equal(connection->bus, "system"))
         return;
     connection->agent_was_started = TRUE;
-    connection->agent = password_agent_start(connection->dbus);
+    connection->agent = password_agent_start();
 }
 
 static void

@@ -51,6 +51,7 @@ elapsed(const Follow *follow)
     return (double)(g_get_monotonic_time() - follow->started_us) / G_USEC_PER_SEC;
 }
 
+/* Not before the order is taken: somebody may be typing a password on that line. */
 static void
 show(const Follow *follow)
 {
@@ -59,7 +60,8 @@ show(const Follow *follow)
     g_autofree char *text = g_strdup_printf("%s: %s of %s, %.1f s", follow->change->guest, actual,
                                             asked, elapsed(follow));
 
-    terminal_progress(text);
+    if (follow->answered)
+        terminal_progress(text);
 }
 
 static void

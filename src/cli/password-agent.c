@@ -2,6 +2,7 @@
 #include "cli/password-agent.h"
 
 #include <fcntl.h>
+#include <gio/gio.h>
 #include <glib-unix.h>
 #include <poll.h>
 #include <signal.h>
@@ -24,11 +25,12 @@ is_needed(void)
 }
 
 PasswordAgent *
-password_agent_start(GDBusConnection *bus)
+password_agent_start(void)
 {
     g_autoptr(GSubprocessLauncher) launcher = g_subprocess_launcher_new(
         G_SUBPROCESS_FLAGS_STDIN_INHERIT | G_SUBPROCESS_FLAGS_STDERR_SILENCE);
     g_autoptr(GSubprocess) process = NULL;
+    g_autofree char *self = g_strdup_printf("%d", (int)getpid());
     struct pollfd closed = { .events = POLLIN };
     PasswordAgent *agent;
     int ends[2];
@@ -37,8 +39,7 @@ password_agent_start(GDBusConnection *bus)
         return NULL;
     g_subprocess_launcher_take_fd(launcher, ends[1], 3);
     process = g_subprocess_launcher_spawn(launcher, NULL, "pkttyagent", "--notify-fd", NOTIFY_FD,
-                                          "--fallback", "--system-bus-name",
-                                          g_dbus_connection_get_unique_name(bus), NULL);
+                                          "--fallback", "--process", self, NULL);
     /* Else it would hold the other end of the pipe open. */
     g_subprocess_launcher_close(launcher);
     closed.fd = ends[0];
