@@ -31,6 +31,11 @@
  *
  * For how much. What the fall uses up in two horizons, less what is left: so that,
  * once it came, there is nothing to ask for during another horizon.
+ *
+ * Not again. A request stands until the host has forgotten it, or there was no
+ * danger for a horizon; in a guest that has nothing left, memory falls by fits and
+ * starts. While it stands it is repeated only if it has become twice as large, or
+ * something came and was not enough.
  */
 #include "guest/watch.h"
 
@@ -58,7 +63,7 @@
 /* What was seen raises the fastest only over some time, and not without bound: one
  * wrong figure would have the guest look 200 times a second until it reboots. */
 #define LEARN_MIN_US  20000
-#define LEARN_MOST    8
+#define LEARN_MOST    4
 #define FASTEST_LEAST (64 << 20)
 
 /* Tasks that wait are told of once a second, with at least so much to ask for. */
@@ -261,7 +266,9 @@ watch_look(Watch *watch, const WatchLook *look, WatchRequest *request)
     keep(watch, look);
     watch->fall = forecast(watch);
     left = watch_left_us(watch, look->available);
-    if (left > 2 * horizon)
+    if (left <= 2 * horizon)
+        watch->danger_us = look->time_us;
+    else if (look->time_us - watch->danger_us > (int64_t)horizon)
         watch->asking = false;
     if (left > horizon)
         return false;

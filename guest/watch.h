@@ -48,6 +48,7 @@ typedef struct {
     int64_t asked_us;
     uint64_t asked_size;
     uint64_t asked_total;
+    int64_t danger_us; /* when all would last have been gone within two horizons */
 } Watch;
 
 /* @fastest: bytes a second that one CPU can put to use, as measured */

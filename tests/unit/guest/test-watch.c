@@ -242,6 +242,22 @@ test_looks_follow_from_what_is_left(void **state)
     }
 }
 
+static void
+test_a_fall_is_looked_at_more_often(void **state)
+{
+    Guest guest;
+
+    start(&guest, 1000 * MIB, 800 * MIB);
+    run(&guest, SECOND);
+    assert_int_equal(watch_interval(&guest.watch), 100 * MS);
+    guest.calm = 720 * MIB;
+    guest.now += 100 * MS;
+    look(&guest);
+    assert_int_equal(watch_interval(&guest.watch), 90 * MS / 4);
+    run(&guest, guest.now + 2 * SECOND);
+    assert_int_equal(watch_interval(&guest.watch), 90 * MS);
+}
+
 /* Whatever is available, what the kernel's counters are off by is no fall. */
 static void
 test_noise_is_no_reason_to_ask(void **state)
@@ -302,6 +318,22 @@ test_an_unanswered_request_is_not_repeated(void **state)
     guest.most = 500.0 * MIB;
     run(&guest, 3 * SECOND);
     assert_in_range(guest.requests, 1, 2);
+}
+
+/* Nothing is left, and what is freed is used at once: as a guest is that swaps. */
+static void
+test_fits_and_starts_are_one_request(void **state)
+{
+    Guest guest;
+
+    start(&guest, GIB, 64 * MIB);
+    for (guint i = 0; i < 500; i++) {
+        guest.now += watch_interval(&guest.watch);
+        guest.calm = i % 3 == 0 ? 64 * MIB : i % 3 == 1 ? 32 * MIB : 4 * MIB;
+        look(&guest);
+    }
+    assert_true(guest.now > 2 * SECOND);
+    assert_int_equal(guest.requests, 1);
 }
 
 static void
@@ -415,7 +447,7 @@ test_the_fastest_is_learned_within_bounds(void **state)
     guest.now += 30 * MS;
     guest.total *= 1000;
     look(&guest);
-    assert_int_equal(guest.watch.fastest, 8 * GIB);
+    assert_int_equal(guest.watch.fastest, 4 * GIB);
 }
 
 static void
@@ -452,10 +484,12 @@ main(void)
         cmocka_unit_test(test_a_guest_that_is_answered_never_runs_out),
         cmocka_unit_test(test_a_steady_guest_costs_a_look_a_second),
         cmocka_unit_test(test_looks_follow_from_what_is_left),
+        cmocka_unit_test(test_a_fall_is_looked_at_more_often),
         cmocka_unit_test(test_noise_is_no_reason_to_ask),
         cmocka_unit_test(test_a_slow_fall_is_for_the_samples),
         cmocka_unit_test(test_an_acceleration_is_foreseen),
         cmocka_unit_test(test_an_unanswered_request_is_not_repeated),
+        cmocka_unit_test(test_fits_and_starts_are_one_request),
         cmocka_unit_test(test_a_forgotten_request_is_repeated),
         cmocka_unit_test(test_what_came_and_is_not_enough_is_told),
         cmocka_unit_test(test_nothing_is_asked_for_where_nothing_is),
