@@ -31,6 +31,7 @@ typedef struct {
     Bus *bus;
     GDBusConnection *client;
     char *last_event;
+    gboolean dry_run;
 } Bed;
 
 static gboolean
@@ -49,7 +50,8 @@ on_lost(gpointer data, const char *reason)
 static BusManagerDuties
 duties_of(Bed *bed)
 {
-    return (BusManagerDuties){ MEMPLUG_HYPERVISOR(bed->hypervisor), FALSE, refuse_reload, NULL };
+    return (BusManagerDuties){ MEMPLUG_HYPERVISOR(bed->hypervisor), bed->dry_run, refuse_reload,
+                               NULL };
 }
 
 static GDBusConnection *
@@ -78,13 +80,14 @@ on_event_signal(GDBusConnection *client, const char *sender, const char *path,
 }
 
 static int
-setup(void **state)
+make_bed(void **state, gboolean dry_run)
 {
     Bed *bed = g_new0(Bed, 1);
     g_autoptr(GError) error = NULL;
     BusManagerDuties duties;
     const char *address;
 
+    bed->dry_run = dry_run;
     bed->dbus = g_test_dbus_new(G_TEST_DBUS_NONE);
     g_test_dbus_up(bed->dbus);
     address = g_test_dbus_get_bus_address(bed->dbus);
@@ -93,7 +96,8 @@ setup(void **state)
     bed->config = config_load("/nonexistent/memplug.conf", FALSE, NULL);
     bed->config->budget = 8192 * MIB;
     bed->intents = intent_store_new_volatile();
-    bed->roster = roster_new(MEMPLUG_HYPERVISOR(bed->hypervisor), bed->config, bed->intents, FALSE);
+    bed->roster =
+        roster_new(MEMPLUG_HYPERVISOR(bed->hypervisor), bed->config, bed->intents, dry_run);
     bed->cycle = cycle_new(MEMPLUG_HYPERVISOR(bed->hypervisor), bed->roster, bed->config, 0);
     duties = duties_of(bed);
     bed->bus = bus_new(address, bed->roster, bed->cycle, &duties, on_lost, &error);
@@ -108,6 +112,18 @@ setup(void **state)
     await_quiet();
     *state = bed;
     return 0;
+}
+
+static int
+setup(void **state)
+{
+    return make_bed(state, FALSE);
+}
+
+static int
+setup_dry_run(void **state)
+{
+    return make_bed(state, TRUE);
 }
 
 static int
@@ -481,6 +497,29 @@ test_an_obstacle_and_the_connection_are_told(void **state)
 }
 
 static void
+test_a_dry_run_changes_nothing(void **state)
+{
+    static const char refusal[] = "--dry-run and changes nothing";
+    Bed *bed = *state;
+    g_autoptr(GVariant) plan = NULL;
+
+    bed->guest->can_be_set_up = TRUE;
+    expect_error(bed, "SetMemory", g_variant_new("(t)", 512 * MIB), refusal);
+    expect_error(bed, "SetManaged", g_variant_new("(b)", FALSE), refusal);
+    expect_error(bed, "StoreMemory", g_variant_new("(t)", 512 * MIB), refusal);
+    expect_error(bed, "SetLimits", g_variant_new_parsed("({'weight': <3.0>},)"), refusal);
+    expect_error(bed, "Plug", g_variant_new("(t)", 128 * MIB), refusal);
+    expect_error(bed, "PlugVirtioMem", g_variant_new("(tb)", 128 * MIB, TRUE), refusal);
+    expect_error(bed, "Unplug", g_variant_new("(s)", "nothing"), refusal);
+    expect_error(bed, "Setup", g_variant_new_parsed("({'apply': <true>},)"), refusal);
+    plan = call_guest(bed, "Setup", g_variant_new_parsed("(@a{sv} {},)"), NULL);
+    assert_non_null(plan);
+    assert_int_equal(bed->guest->ordered + bed->guest->setups_applied, 0);
+    assert_int_equal(bed->guest->stored_memory, 0);
+    assert_int_equal(bed->guest->stored.set, 0);
+}
+
+static void
 test_a_refused_reload_is_told(void **state)
 {
     Bed *bed = *state;
@@ -522,6 +561,7 @@ main(void)
         ON_A_BUS(test_diagnoses),
         ON_A_BUS(test_set_up),
         ON_A_BUS(test_an_obstacle_and_the_connection_are_told),
+        cmocka_unit_test_setup_teardown(test_a_dry_run_changes_nothing, setup_dry_run, teardown),
         ON_A_BUS(test_a_refused_reload_is_told),
         ON_A_BUS(test_a_second_daemon_is_refused),
     };
