@@ -102,6 +102,8 @@ look(Agent *agent, int64_t now)
     WatchRequest request;
 
     agent->looks++;
+    if (now >= agent->watched_us)
+        watch_expect(&agent->watch, 0);
     stats_frame_clear(&agent->sample, STATS_FRAME_SAMPLE);
     sample->time_us = (uint64_t)now;
     if (!collector_look(&agent->collector, sample))
@@ -174,6 +176,7 @@ take_shrink(Agent *agent, const StatsFrame *frame, int64_t now)
     channel_send(&agent->channel, CHANNEL_ANSWER, &answer);
     agent->watched_us = now + start + watch;
     agent->sample_us = now;
+    watch_expect(&agent->watch, shrink->size);
 }
 
 static void

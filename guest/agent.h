@@ -64,5 +64,6 @@ int64_t agent_poll(const Agent *agent, struct pollfd polls[AGENT_POLL_COUNT]);
 /* @polls: with what poll() found */
 void agent_run(Agent *agent, const struct pollfd polls[AGENT_POLL_COUNT], int64_t now);
 
-/* Returns: by how many µs a wait until @until may be longer: an eighth of it. */
+/* Returns: by how many µs a wait until @until may be longer: an eighth of it, for which
+ * the watch's safety has room. */
 int64_t agent_slack_us(int64_t now, int64_t until);

@@ -107,16 +107,17 @@ set_open(Channel *channel)
     return true;
 }
 
-/* The host has gone. A port stays, unless its device goes too: then its reading fails. */
+/* The host has gone. A port stays, unless its device goes too: then reading fails, even
+ * of nothing. */
 static void
 set_absent(Channel *channel, int64_t now)
 {
     struct stat what;
-    char byte;
+    char nothing;
 
     channel->retry_us = now + RETRY_US;
     if (fstat(channel->fd, &what) < 0 || !S_ISCHR(what.st_mode) ||
-        (read(channel->fd, &byte, 1) < 0 && errno != EAGAIN)) {
+        (read(channel->fd, &nothing, 0) < 0 && errno != EAGAIN)) {
         set_closed(channel);
         return;
     }

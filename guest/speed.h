@@ -9,10 +9,10 @@
  *
  * Measures how fast one CPU of this guest can put memory to use: the kernel is told to
  * provide 4 MiB at once, four times, and the fastest counts. That is faster than any
- * program, which faults in page by page. Takes some ms (TCG: about 50); everything is
+ * program, which faults in page by page. Takes some ms (TCG: about 80); everything is
  * given back.
  *
- * Returns: bytes a second; 1 GiB, which is about what a CPU of the last ten years does,
- *   if there is too little to spare or the kernel gives none.
+ * Returns: bytes a second; 1 GiB if there is less than 64 MiB to spare, or the kernel
+ *   gives none.
  */
 uint64_t speed_measure(uint64_t available);

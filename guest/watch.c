@@ -26,6 +26,12 @@
  * slowly before that slope, the fall is accelerating, and is expected to grow once
  * more by as much as it has grown, though not beyond the fastest there is.
  *
+ * What the host takes. A kernel that gives up memory takes it from what is available
+ * first, and from the total when all of a block is empty; in between it looks used. So
+ * of what the host said it takes, the part that is not gone from the total may be
+ * hidden in use, and use is taken to have changed by the least that explains what is
+ * seen.
+ *
  * When to ask. If all would be gone within the horizon: eight times what plugging
  * takes, and at least the second that served above.
  *
@@ -86,6 +92,7 @@ watch_forget(Watch *watch)
     watch->count = 0;
     watch->fall = 0;
     watch->asking = false;
+    watch->taken = 0;
 }
 
 static int64_t
@@ -111,45 +118,90 @@ watch_horizon(const Watch *watch)
     return clamp((uint64_t)watch->plug_us * HORIZON_PLUGS, HORIZON_MIN_US, HORIZON_MAX_US);
 }
 
+/* Returns: where the look before the latest by @age is kept; WATCH_LOOKS: nowhere. */
+static unsigned
+place_of(const Watch *watch, unsigned age)
+{
+    if (age >= watch->count)
+        return WATCH_LOOKS;
+    return (watch->next + WATCH_LOOKS - 1 - age) % WATCH_LOOKS;
+}
+
 static const WatchLook *
 look_before(const Watch *watch, unsigned age)
 {
-    if (age >= watch->count)
-        return NULL;
-    return &watch->looks[(watch->next + WATCH_LOOKS - 1 - age) % WATCH_LOOKS];
+    unsigned place = place_of(watch, age);
+
+    return place < WATCH_LOOKS ? &watch->looks[place].look : NULL;
+}
+
+void
+watch_expect(Watch *watch, uint64_t size)
+{
+    const WatchLook *last = look_before(watch, 0);
+
+    watch->taken = last ? size : 0;
+    watch->taken_total = last ? last->total : 0;
+}
+
+/* What the host takes and is not gone from the total. */
+static double
+hidden_at_most(const Watch *watch, uint64_t total)
+{
+    uint64_t gone = watch->taken_total > total ? watch->taken_total - total : 0;
+
+    return watch->taken > gone ? (double)(watch->taken - gone) : 0;
 }
 
 static double
-use(const WatchLook *look)
+use_at(const Watch *watch, const WatchLook *look)
 {
-    return (double)look->total - (double)look->available;
+    unsigned last = place_of(watch, 0);
+    double most = (double)look->total - (double)look->available;
+    double least = most - hidden_at_most(watch, look->total);
+
+    if (last == WATCH_LOOKS || watch->looks[last].use > most)
+        return most;
+    return watch->looks[last].use < least ? least : watch->looks[last].use;
 }
 
 static double
-slope(const WatchLook *from, const WatchLook *to)
+growth_of_use(const Watch *watch, unsigned from, unsigned to)
 {
-    return (use(to) - use(from)) / (double)(to->time_us - from->time_us);
+    return watch->looks[place_of(watch, to)].use - watch->looks[place_of(watch, from)].use;
 }
 
-/* The slope, or 0 if it is not one to go by. */
+/* Between the looks of these ages, in bytes per µs. */
 static double
-sound_slope(const WatchLook *from, const WatchLook *to)
+slope(const Watch *watch, unsigned from, unsigned to)
 {
-    double noise = (double)to->available / NOISE_FRACTION;
+    int64_t time = look_before(watch, to)->time_us - look_before(watch, from)->time_us;
+
+    return growth_of_use(watch, from, to) / (double)time;
+}
+
+/* The slope from there to now, or 0 if it is not one to go by. */
+static double
+sound_slope(const Watch *watch, unsigned from)
+{
+    const WatchLook *now = look_before(watch, 0);
+    double noise = (double)now->available / NOISE_FRACTION;
 
     if (noise < NOISE_MIN)
         noise = NOISE_MIN;
-    if (to->time_us - from->time_us < SLOPE_MIN_US || use(to) - use(from) < noise)
+    if (now->time_us - look_before(watch, from)->time_us < SLOPE_MIN_US ||
+        growth_of_use(watch, from, 0) < noise)
         return 0;
-    return slope(from, to);
+    return slope(watch, from, 0);
 }
 
 static void
-learn(Watch *watch, const WatchLook *from, const WatchLook *to, double steepest)
+learn(Watch *watch, unsigned from, double steepest)
 {
+    int64_t time = look_before(watch, 0)->time_us - look_before(watch, from)->time_us;
     double seen = steepest * 1e6;
 
-    if (to->time_us - from->time_us < LEARN_MIN_US || seen <= (double)watch->fastest)
+    if (time < LEARN_MIN_US || seen <= (double)watch->fastest)
         return;
     watch->fastest = seen < (double)watch->fastest_most ? (uint64_t)seen : watch->fastest_most;
 }
@@ -159,30 +211,29 @@ static double
 forecast(Watch *watch)
 {
     const WatchLook *now = look_before(watch, 0);
-    const WatchLook *begin = NULL;
-    const WatchLook *oldest = NULL;
     const WatchLook *from;
     double steepest = 0;
     double before;
     double most;
+    unsigned begin = 0; /* age of the look where the steepest slope begins */
+    unsigned age = 1;
 
-    for (unsigned age = 1; (from = look_before(watch, age)); age++) {
-        double one = sound_slope(from, now);
+    for (; (from = look_before(watch, age)); age++) {
+        double one = sound_slope(watch, age);
 
         if (age > 1 && now->time_us - from->time_us > SLOPE_MAX_US)
             break;
-        oldest = from;
         if (one > steepest) {
             steepest = one;
-            begin = from;
+            begin = age;
         }
     }
-    if (!begin)
+    if (begin == 0)
         return 0;
-    learn(watch, begin, now, steepest);
-    if (begin == oldest)
+    learn(watch, begin, steepest);
+    if (begin == age - 1)
         return steepest;
-    before = slope(oldest, begin);
+    before = slope(watch, age - 1, begin);
     if (before >= steepest)
         return steepest;
     most = (double)watch->fastest * 1e-6;
@@ -193,7 +244,10 @@ forecast(Watch *watch)
 static void
 keep(Watch *watch, const WatchLook *look)
 {
-    watch->looks[watch->next] = *look;
+    double use = use_at(watch, look);
+
+    watch->looks[watch->next].look = *look;
+    watch->looks[watch->next].use = use;
     watch->next = (watch->next + 1) % WATCH_LOOKS;
     if (watch->count < WATCH_LOOKS)
         watch->count++;

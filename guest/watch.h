@@ -40,7 +40,12 @@ typedef struct {
     int64_t plug_us;
     int64_t valid_us;
     uint64_t growth;
-    WatchLook looks[WATCH_LOOKS];
+    uint64_t taken;       /* what the host is taking; 0: nothing */
+    uint64_t taken_total; /* what there was when it began */
+    struct {
+        WatchLook look;
+        double use; /* bytes that were not available, by the guest's own doing */
+    } looks[WATCH_LOOKS];
     unsigned next;
     unsigned count;
     double fall; /* bytes per µs at the last look, as it will be next */
@@ -64,6 +69,9 @@ void watch_forget(Watch *watch);
  * @growth: what there is to ask for; UINT64_MAX if not known
  */
 void watch_tell(Watch *watch, uint64_t plug_us, uint64_t valid_us, uint64_t growth);
+
+/* The host is about to take @size; 0: it is done, or will not. */
+void watch_expect(Watch *watch, uint64_t size);
 
 /*
  * watch_look:

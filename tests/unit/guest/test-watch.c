@@ -410,6 +410,55 @@ test_a_shrink_is_no_fall(void **state)
     assert_int_equal(guest.requests, 0);
 }
 
+/* As memory blocks go: first nothing of them is available, later they are gone. */
+static void
+take_blocks(Guest *guest, guint blocks)
+{
+    for (guint i = 0; i < blocks; i++) {
+        guest->calm -= 128 * MIB;
+        run(guest, guest->now + 30 * MS);
+        if (i > 0)
+            guest->total -= 128 * MIB;
+        run(guest, guest->now + 30 * MS);
+    }
+    guest->total -= 128 * MIB;
+    run(guest, guest->now + 30 * MS);
+}
+
+static void
+test_an_announced_shrink_that_looks_like_use_is_no_fall(void **state)
+{
+    for (guint announced = 0; announced < 2; announced++) {
+        Guest guest;
+
+        start(&guest, GIB, 2 * GIB);
+        run(&guest, SECOND);
+        if (announced)
+            watch_expect(&guest.watch, 12 * 128 * MIB);
+        take_blocks(&guest, 12);
+        if (announced)
+            watch_expect(&guest.watch, 0);
+        run(&guest, guest.now + 2 * SECOND);
+        assert_int_equal(guest.requests > 0, !announced);
+    }
+}
+
+/* 512 MiB are announced, but they go elsewhere, and more: that is the guest's doing. */
+static void
+test_a_burst_during_a_shrink_is_seen(void **state)
+{
+    Guest guest;
+
+    start(&guest, GIB, GIB);
+    run(&guest, SECOND);
+    watch_expect(&guest.watch, 512 * MIB);
+    guest.begin = guest.now;
+    guest.rate = 0.5 * (double)GIB * 1e-6;
+    run_until_asked(&guest, 3 * SECOND);
+    assert_int_equal(guest.requests, 1);
+    assert_true(guest.available > 300 * MIB);
+}
+
 static void
 test_a_stall_is_told_once_a_second(void **state)
 {
@@ -494,6 +543,8 @@ main(void)
         cmocka_unit_test(test_what_came_and_is_not_enough_is_told),
         cmocka_unit_test(test_nothing_is_asked_for_where_nothing_is),
         cmocka_unit_test(test_a_shrink_is_no_fall),
+        cmocka_unit_test(test_an_announced_shrink_that_looks_like_use_is_no_fall),
+        cmocka_unit_test(test_a_burst_during_a_shrink_is_seen),
         cmocka_unit_test(test_a_stall_is_told_once_a_second),
         cmocka_unit_test(test_the_fastest_is_learned_within_bounds),
         cmocka_unit_test(test_odd_figures_do_no_harm),
