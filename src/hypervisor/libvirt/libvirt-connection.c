@@ -20,7 +20,8 @@
  * three are lost, those who come later get a fresh connection, a new client with
  * its own five. A lost call occupies one of libvirtd's twenty workers (max_workers)
  * all the same. So there is a bound for those too, which leaves half of them to
- * everybody else; beyond it nothing more is asked until a call returns.
+ * everybody else; when it is reached, and all lanes are lost as well, nothing more is
+ * asked until a call returns.
  *
  * libvirt's close callback comes in whatever thread notices, all its other events
  * in the default main context. A virConnect is freed by its last reference, which
@@ -34,10 +35,10 @@
 #include "hypervisor/libvirt/libvirt-error.h"
 
 /* One for opening and one for closing. */
-static const LibvirtWorkersLimits opener_limits = { .lanes = 2 };
+static const LibvirtWorkersLimits opener_limits = { .lanes = 2, .lost_ms = 60000 };
 
 typedef struct {
-    gatomicrefcount references; /* libvirt's close callback has one */
+    gatomicrefcount references;
     GMainContext *context;
     LibvirtConnection *owner; /* of the main context; NULL: not wanted any more */
     LibvirtEvents *events;
@@ -64,7 +65,7 @@ struct LibvirtConnection {
     Link *next;    /* being opened, or NULL */
     guint retry_ms;
     guint retry;
-    gboolean crowded; /* too much hangs on the current link, and more must not */
+    gboolean stuck; /* all lanes are taken by lost calls, and more must not be lost */
 };
 
 static void open_link(LibvirtConnection *self);
@@ -243,11 +244,10 @@ run_open(gpointer data, GError **error)
     /* A connection within the process, as of libvirt's test driver, has neither. */
     if (virConnectSetKeepAlive(link->connection, link->keepalive_s, link->keepalives) < 0)
         g_debug("libvirt: no keepalive: %s", virGetLastErrorMessage());
-    if (virConnectRegisterCloseCallback(link->connection, on_closed, link_ref(link), link_unref) <
-        0) {
+    /* Without a reference: who closes the link unregisters it first, and a driver without
+     * such callbacks would never give one back. */
+    if (virConnectRegisterCloseCallback(link->connection, on_closed, link, NULL) < 0)
         g_debug("libvirt: no close callback: %s", virGetLastErrorMessage());
-        link_unref(link);
-    }
     libvirt_events_register(link->events, link->connection);
     return link;
 }
@@ -289,7 +289,7 @@ on_opened(GObject *source, GAsyncResult *result, gpointer data)
         return;
     }
     self->retry_ms = self->tuning->retry_first_ms;
-    self->crowded = FALSE;
+    self->stuck = FALSE;
     former = g_steal_pointer(&self->current);
     self->current = link;
     libvirt_workers_write_off(self->calls);
@@ -316,20 +316,24 @@ static void
 on_lost(gpointer data)
 {
     LibvirtConnection *self = data;
-    gboolean crowded = libvirt_workers_lost(self->calls) + 1 >= self->tuning->calls.lanes;
+    guint lost = libvirt_workers_lost(self->calls);
+    guint lanes = self->tuning->calls.lanes;
+    gboolean stuck = FALSE;
 
     if (!self->current)
         return;
-    if (crowded && libvirt_workers_may_write_off(self->calls)) {
-        g_message("libvirt: %u calls hang; going on with a fresh connection",
-                  libvirt_workers_lost(self->calls));
+    if (lost + 1 >= lanes && libvirt_workers_may_write_off(self->calls)) {
+        if (!self->next)
+            g_message("%s: %u calls hang; going on with a fresh connection", self->uri, lost);
         open_link(self);
-    } else if (crowded && !self->crowded) {
-        fail(self, "too many calls hang in libvirt; nothing more is asked until one returns");
-    } else if (!crowded && self->crowded) {
-        self->watcher->ready(self->user_data);
+    } else {
+        stuck = lost >= lanes;
     }
-    self->crowded = crowded;
+    if (stuck && !self->stuck)
+        fail(self, "too many calls hang in libvirt; nothing more is asked until one returns");
+    else if (!stuck && self->stuck)
+        self->watcher->ready(self->user_data);
+    self->stuck = stuck;
 }
 
 /*

@@ -30,6 +30,7 @@ struct _LibvirtGuest {
     const LibvirtGuestTuning *tuning;
     unsigned id;
 
+    gboolean lost; /* there is no connection */
     LibvirtJob job;
     guint job_timer;
     gboolean running;
@@ -48,13 +49,11 @@ G_DEFINE_FINAL_TYPE(LibvirtGuest, libvirt_guest, TYPE_GUEST)
 static void
 tell_state(LibvirtGuest *self)
 {
-    gboolean reachable = libvirt_line_get_domain(self->line) &&
-                         libvirt_line_occupied_ms(self->line) < self->tuning->hang_ms;
-    GuestState state = !reachable                           ? GUEST_STATE_UNREACHABLE
-                       : self->job == LIBVIRT_JOB_MIGRATION ? GUEST_STATE_MIGRATING
-                       : self->job == LIBVIRT_JOB_OTHER     ? GUEST_STATE_BUSY
-                       : self->running                      ? GUEST_STATE_RUNNING
-                                                            : GUEST_STATE_PAUSED;
+    GuestState state = self->lost || libvirt_line_hangs(self->line) ? GUEST_STATE_UNREACHABLE
+                       : self->job == LIBVIRT_JOB_MIGRATION         ? GUEST_STATE_MIGRATING
+                       : self->job == LIBVIRT_JOB_OTHER             ? GUEST_STATE_BUSY
+                       : self->running                              ? GUEST_STATE_RUNNING
+                                                                    : GUEST_STATE_PAUSED;
 
     guest_take_state(MEMPLUG_GUEST(self), state);
 }
@@ -290,8 +289,12 @@ static void
 libvirt_guest_set_stats_period(Guest *guest, guint period_s)
 {
     LibvirtGuest *self = MEMPLUG_LIBVIRT_GUEST(guest);
-    LibvirtRequest *request = libvirt_line_begin(self->line, LIBVIRT_LINE_ORDER, NULL);
+    LibvirtRequest *request = NULL;
 
+    /* It is asked for again as long as no statistics come, which they cannot of a guest
+     * that stands still. */
+    if (self->running && libvirt_line_occupied_ms(self->line) == 0)
+        request = libvirt_line_begin(self->line, LIBVIRT_LINE_ORDER, NULL);
     if (!request)
         return;
     request->period_s = period_s;
@@ -542,6 +545,7 @@ take_arrival(LibvirtGuest *self, const LibvirtArrival *arrival, const LibvirtTer
 {
     libvirt_line_take_domain(self->line, arrival->domain, terms);
     libvirt_ledger_forget_given(self->ledger);
+    self->lost = FALSE;
     self->running = arrival->running;
     take_metadata(self, arrival->metadata);
     tell_state(self);
@@ -555,9 +559,16 @@ libvirt_guest_revive(LibvirtGuest *self, const LibvirtArrival *arrival, const Li
 }
 
 void
-libvirt_guest_lose(LibvirtGuest *self)
+libvirt_guest_release(LibvirtGuest *self)
 {
     libvirt_line_take_domain(self->line, NULL, NULL);
+}
+
+void
+libvirt_guest_lose(LibvirtGuest *self)
+{
+    libvirt_guest_release(self);
+    self->lost = TRUE;
     tell_state(self);
 }
 

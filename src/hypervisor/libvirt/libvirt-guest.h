@@ -16,8 +16,7 @@ G_DECLARE_FINAL_TYPE(LibvirtGuest, libvirt_guest, MEMPLUG, LIBVIRT_GUEST, Guest)
 typedef struct {
     LibvirtLineTuning line;
     LibvirtLedgerTuning ledger;
-    guint job_ms;  /* between two questions whether a job still runs */
-    guint hang_ms; /* for a command in its monitor, until the guest counts as unreachable */
+    guint job_ms; /* between two questions whether a job still runs */
 } LibvirtGuestTuning;
 
 /*
@@ -31,6 +30,10 @@ LibvirtGuest *libvirt_guest_new(const LibvirtArrival *arrival, LibvirtWorkers *w
 /* The same run has been found again by a fresh connection. */
 void libvirt_guest_revive(LibvirtGuest *guest, const LibvirtArrival *arrival,
                           const LibvirtTerms *terms);
+
+/* There is a fresh connection, by which the guest will be revived or found to be over: its
+ * handle must not be used any more. Its state stays as it was. */
+void libvirt_guest_release(LibvirtGuest *guest);
 
 /* There is no connection: the guest cannot be reached until it is revived. */
 void libvirt_guest_lose(LibvirtGuest *guest);

@@ -33,7 +33,9 @@ const LibvirtTuning libvirt_tuning_default = {
         /* Answers come within a millisecond; 20 s of silence are libvirt's own measure. */
         .keepalive_s = 5,
         .keepalives = 3,
-        .calls = { .lanes = 4, .bound = 10 },
+        /* See libvirt-connection.c; and no call is out for a second whose QEMU answers, but
+         * for one that has many pages touched. */
+        .calls = { .lanes = 4, .lost_ms = 1000, .bound = 10 },
     },
     .guest = {
         .line = {
@@ -42,6 +44,8 @@ const LibvirtTuning libvirt_tuning_default = {
              * itself waits 30 s for a domain with which something else is being done. */
             .act_ms = 40000,
             .define_ms = 40000,
+            /* Answers come within a millisecond, on a busy host within some hundreds. */
+            .hang_ms = 1000,
         },
         .ledger = {
             /* Longer than anyone waits who has a better idea, shorter than a back-off. */
@@ -49,8 +53,6 @@ const LibvirtTuning libvirt_tuning_default = {
             .acknowledge_us = 2 * G_USEC_PER_SEC,
         },
         .job_ms = 1000,
-        /* Answers come within a millisecond, on a busy host within some hundreds. */
-        .hang_ms = 1000,
     },
     .visit_ms = 10000,
     .relist_ms = 60000,
@@ -370,8 +372,10 @@ on_ready(gpointer data)
         tell_connection(self, "read-only", G_LOG_LEVEL_WARNING);
     else
         tell_connection(self, "connected", G_LOG_LEVEL_MESSAGE);
-    for (GList *link = known; link; link = link->next)
+    for (GList *link = known; link; link = link->next) {
+        libvirt_guest_release(g_hash_table_lookup(self->guests, link->data));
         visit(self, link->data, FALSE);
+    }
     list(self);
 }
 

@@ -2,7 +2,8 @@
 /*
  * Requests for looking, for orders and probes are in three queues of a domain's own, so
  * that it can be observed while an order is on its way, and probed while either
- * hangs; and so that it occupies three threads at most.
+ * hangs; and so that it occupies three threads at most. Nothing is ordered of a domain
+ * whose QEMU hangs: it would only take one more of them.
  */
 #include "hypervisor/libvirt/libvirt-line.h"
 
@@ -46,6 +47,10 @@ libvirt_line_begin(LibvirtLine *line, LibvirtLineUse use, GError **error)
     if (!line->domain) {
         g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_NOT_CONNECTED,
                             "there is no connection to libvirt");
+        return NULL;
+    }
+    if (uses[use].queue == QUEUE_ORDER && libvirt_line_hangs(line)) {
+        g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "its QEMU does not answer");
         return NULL;
     }
     if (uses[use].changes && line->terms.read_only) {
@@ -111,6 +116,12 @@ libvirt_line_probe(LibvirtLine *line)
                               libvirt_line_ref(line));
 }
 
+gboolean
+libvirt_line_hangs(const LibvirtLine *line)
+{
+    return line->occupied_ms >= line->tuning->hang_ms;
+}
+
 guint
 libvirt_line_occupied_ms(const LibvirtLine *line)
 {
@@ -136,8 +147,6 @@ libvirt_line_take_domain(LibvirtLine *line, virDomainPtr domain, const LibvirtTe
         virDomainFree(line->domain);
     line->domain = domain;
     line->terms = terms ? *terms : (LibvirtTerms){ FALSE, FALSE };
-    line->occupied_ms = 0;
-    line->suspect = FALSE;
 }
 
 void

@@ -12,6 +12,7 @@ typedef struct {
     guint look_ms;   /* for what libvirt knows by itself */
     guint act_ms;    /* for an order to be taken */
     guint define_ms; /* for changes of a definition */
+    guint hang_ms;   /* for a command in its monitor, until its QEMU counts as hanging */
 } LibvirtLineTuning;
 
 /* What the connection is like at present. */
@@ -57,8 +58,9 @@ typedef enum {
 
 /*
  * libvirt_line_begin:
- * @error: (nullable): G_IO_ERROR_CLOSED, _NOT_CONNECTED, or _PERMISSION_DENIED if @use
- *   would change something and libvirt lets memplug only look
+ * @error: (nullable): G_IO_ERROR_CLOSED, _NOT_CONNECTED; _TIMED_OUT if @use may wait for
+ *   a QEMU that hangs, _PERMISSION_DENIED if it would change something and libvirt lets
+ *   memplug only look
  *
  * Returns: (transfer full): a request to be filled in for libvirt_line_send(); NULL
  *   with @error set.
@@ -74,6 +76,9 @@ gpointer libvirt_line_finish(LibvirtLine *line, GAsyncResult *result, GError **e
 
 /* Finds out, by a call that waits for nobody, whether the domain's monitor answers. */
 void libvirt_line_probe(LibvirtLine *line);
+
+/* Returns: whether its QEMU hangs, as far as was probed. */
+gboolean libvirt_line_hangs(const LibvirtLine *line);
 
 /* Returns: for how long a command had been in the domain's monitor when it was probed
  *   last; 0: none, G_MAXUINT: its monitor is broken. */

@@ -2,12 +2,11 @@
 /*
  * Theory of operation
  *
- *   waiting ──lane and key are free──▶ running ──returned──▶ (freed)
- *      │                                  │
- *      │ deadline, cancelled              │ deadline          on_lost() ─▶ owner
- *      ▼                                  ▼                        │
- *   (freed)                             lost ──written off──▶ off ─┘
- *                                         └────────┴──returned──▶ (freed)
+ *   waiting ──lane and key are free──▶ running ──────────────returned──▶ (freed)
+ *      │                                  │ lost_ms                        ▲
+ *      │ deadline, cancelled              ▼                                │
+ *      ▼                                lost ──written off──▶ off ─────────┤
+ *   (freed)                               └────────────────────────────────┘
  *
  * A call that blocks can neither be interrupted nor trusted to end. So a Call and
  * the GTask of its caller part when the caller has been answered: by the deadline,
@@ -15,10 +14,10 @@
  * runs keeps its thread, its key and its lane until it returns.
  *
  * Lanes bound how many calls are out at a time, since whoever serves them has such
- * a bound as well. When too many lanes are taken by lost calls, the owner brings
- * the others to where the lost ones are not in their way and writes those off: they
- * leave their lanes, and count against the second bound, that of the threads that
- * may hang.
+ * a bound as well. A call that is out for long is lost, however long its caller means
+ * to wait. When too many lanes are taken by lost calls, the owner brings the others to
+ * where the lost ones are not in their way and writes those off: they leave their
+ * lanes, and count against the second bound, that of the threads that may hang.
  *
  * There is no lock: queues, lanes and keys are touched only in the main context.
  * A thread sees its Call's work and data, writes result and error, and hands the
@@ -30,7 +29,7 @@
 typedef enum {
     CALL_WAITING, /* for its key and a lane */
     CALL_RUNNING, /* in a thread, and in a lane */
-    CALL_LOST,    /* the same, beyond its deadline */
+    CALL_LOST,    /* the same, for long */
     CALL_OFF,     /* in a thread, and in no lane */
 } CallState;
 
@@ -42,6 +41,7 @@ typedef struct {
     GTask *task; /* NULL: the caller has been answered */
     GSource *deadline;
     GSource *cancelled;
+    GSource *overdue; /* it will be lost */
 
     gpointer data;   /* the thread's, while it runs */
     gpointer result; /* the thread's until it has returned, as all below */
@@ -102,6 +102,7 @@ call_free(Call *call)
     call->workers->in_state[call->state]--;
     clear_source(&call->deadline);
     clear_source(&call->cancelled);
+    clear_source(&call->overdue);
     if (call->data && call->kind->free_data)
         call->kind->free_data(call->data);
     if (call->result && call->kind->free_result)
@@ -118,6 +119,7 @@ give_up(Call *call, GError *error)
 {
     g_autoptr(GTask) task = g_steal_pointer(&call->task);
 
+    clear_source(&call->deadline);
     clear_source(&call->cancelled);
     if (call->state == CALL_WAITING) {
         g_queue_remove(&call->workers->waiting, call);
@@ -146,25 +148,33 @@ tell_lost(LibvirtWorkers *workers)
 static gboolean
 on_deadline(gpointer data)
 {
-    Call *call = data;
-    LibvirtWorkers *workers = call->workers;
-    gboolean runs = call->state == CALL_RUNNING;
-
-    workers->references++;
-    if (runs)
-        enter(call, CALL_LOST);
-    clear_source(&call->deadline);
-    give_up(call, g_error_new_literal(G_IO_ERROR, G_IO_ERROR_TIMED_OUT,
+    give_up(data, g_error_new_literal(G_IO_ERROR, G_IO_ERROR_TIMED_OUT,
                                       "libvirt does not answer in time"));
-    if (runs)
-        tell_lost(workers);
-    workers_unref(workers);
     return G_SOURCE_REMOVE;
+}
+
+static GSource *
+attach(LibvirtWorkers *workers, GSource *source, GSourceFunc callback, Call *call)
+{
+    g_source_set_callback(source, callback, call, NULL);
+    g_source_attach(source, workers->context);
+    return source;
 }
 
 /*
  * Running
  */
+
+static gboolean
+on_overdue(gpointer data)
+{
+    Call *call = data;
+
+    clear_source(&call->overdue);
+    enter(call, CALL_LOST);
+    tell_lost(call->workers);
+    return G_SOURCE_REMOVE;
+}
 
 static gboolean
 on_returned(gpointer data)
@@ -234,10 +244,13 @@ pump(LibvirtWorkers *workers)
         GList *next = link->next;
         Call *call = link->data;
 
-        if (g_hash_table_add(workers->keys, call->key)) {
+        if (!g_hash_table_contains(workers->keys, call->key)) {
+            g_hash_table_add(workers->keys, call->key);
             g_queue_delete_link(&workers->waiting, link);
             g_hash_table_add(workers->out, call);
             enter(call, CALL_RUNNING);
+            call->overdue =
+                attach(workers, g_timeout_source_new(workers->limits.lost_ms), on_overdue, call);
             /* Fails only if no thread can be made; then the pool has it run later. */
             g_thread_pool_push(workers->pool, call, NULL);
         }
@@ -248,14 +261,6 @@ pump(LibvirtWorkers *workers)
 /*
  * The caller's side
  */
-
-static GSource *
-attach(LibvirtWorkers *workers, GSource *source, GSourceFunc callback, Call *call)
-{
-    g_source_set_callback(source, callback, call, NULL);
-    g_source_attach(source, workers->context);
-    return source;
-}
 
 void
 libvirt_workers_run_async(LibvirtWorkers *workers, const char *key, guint deadline_ms,

@@ -12,8 +12,9 @@
 typedef struct LibvirtWorkers LibvirtWorkers;
 
 typedef struct {
-    guint lanes; /* calls that may be in their threads at a time */
-    guint bound; /* calls that may be lost at a time and no longer take a lane */
+    guint lanes;   /* calls that may be in their threads at a time */
+    guint lost_ms; /* in its thread, after which a call counts as lost */
+    guint bound;   /* lost calls that may at a time be without a lane */
 } LibvirtWorkersLimits;
 
 /* Runs in a thread. Returns: what libvirt_workers_run_finish() gives; NULL with @error set. */
@@ -26,7 +27,7 @@ typedef struct {
     GDestroyNotify free_result; /* (nullable): if nobody wants the result any more */
 } LibvirtWorkKind;
 
-/* No deadline: its caller waits for as long as it takes, and it is never lost. */
+/* No deadline: its caller waits for as long as it takes. */
 #define LIBVIRT_WORKERS_PATIENT G_MAXUINT
 
 /*
@@ -60,14 +61,15 @@ void libvirt_workers_drop(LibvirtWorkers *workers, const char *key);
 /* Returns: calls that are in their threads, whoever waits for them. */
 guint libvirt_workers_out(const LibvirtWorkers *workers);
 
-/* Returns: calls beyond their deadline that are in their threads and take a lane. */
+/* Returns: lost calls that take a lane. */
 guint libvirt_workers_lost(const LibvirtWorkers *workers);
 
 /* Returns: whether the bound allows to write off the calls that are lost. */
 gboolean libvirt_workers_may_write_off(const LibvirtWorkers *workers);
 
 /* The lost calls no longer take lanes: for when they hang on something that the calls
- * to come have nothing to do with. Their keys stay taken until they return. */
+ * to come have nothing to do with. Their keys stay taken until they return; what they
+ * return then still counts for those who wait for it. */
 void libvirt_workers_write_off(LibvirtWorkers *workers);
 
 /* How much has been done. */
