@@ -104,7 +104,7 @@ test_libvirtd_is_killed(void **state)
     test_stage_leave(stage);
 }
 
-/* An order that comes while libvirtd is away is carried out when it is back, or refused. */
+/* The guests stay listed, and what is held stays held. */
 static void
 test_libvirtd_is_away(void **state)
 {
