@@ -118,30 +118,22 @@ watch_horizon(const Watch *watch)
     return clamp((uint64_t)watch->plug_us * HORIZON_PLUGS, HORIZON_MIN_US, HORIZON_MAX_US);
 }
 
-/* Returns: where the look before the latest by @age is kept; WATCH_LOOKS: nowhere. */
-static unsigned
-place_of(const Watch *watch, unsigned age)
-{
-    if (age >= watch->count)
-        return WATCH_LOOKS;
-    return (watch->next + WATCH_LOOKS - 1 - age) % WATCH_LOOKS;
-}
-
-static const WatchLook *
+/* Returns: (nullable): the look before the latest by @age. */
+static const WatchUse *
 look_before(const Watch *watch, unsigned age)
 {
-    unsigned place = place_of(watch, age);
-
-    return place < WATCH_LOOKS ? &watch->looks[place].look : NULL;
+    if (age >= watch->count)
+        return NULL;
+    return &watch->looks[(watch->next + WATCH_LOOKS - 1 - age) % WATCH_LOOKS];
 }
 
 void
 watch_expect(Watch *watch, uint64_t size)
 {
-    const WatchLook *last = look_before(watch, 0);
+    const WatchUse *last = look_before(watch, 0);
 
     watch->taken = last ? size : 0;
-    watch->taken_total = last ? last->total : 0;
+    watch->taken_total = last ? last->look.total : 0;
 }
 
 /* What the host takes and is not gone from the total. */
@@ -156,52 +148,40 @@ hidden_at_most(const Watch *watch, uint64_t total)
 static double
 use_at(const Watch *watch, const WatchLook *look)
 {
-    unsigned last = place_of(watch, 0);
+    const WatchUse *last = look_before(watch, 0);
     double most = (double)look->total - (double)look->available;
     double least = most - hidden_at_most(watch, look->total);
 
-    if (last == WATCH_LOOKS || watch->looks[last].use > most)
+    if (!last || last->use > most)
         return most;
-    return watch->looks[last].use < least ? least : watch->looks[last].use;
+    return last->use < least ? least : last->use;
 }
 
 static double
-growth_of_use(const Watch *watch, unsigned from, unsigned to)
+slope(const WatchUse *from, const WatchUse *to)
 {
-    return watch->looks[place_of(watch, to)].use - watch->looks[place_of(watch, from)].use;
+    return (to->use - from->use) / (double)(to->look.time_us - from->look.time_us);
 }
 
-/* Between the looks of these ages, in bytes per µs. */
+/* The slope, or 0 if it is not one to go by. */
 static double
-slope(const Watch *watch, unsigned from, unsigned to)
+sound_slope(const WatchUse *from, const WatchUse *to)
 {
-    int64_t time = look_before(watch, to)->time_us - look_before(watch, from)->time_us;
-
-    return growth_of_use(watch, from, to) / (double)time;
-}
-
-/* The slope from there to now, or 0 if it is not one to go by. */
-static double
-sound_slope(const Watch *watch, unsigned from)
-{
-    const WatchLook *now = look_before(watch, 0);
-    double noise = (double)now->available / NOISE_FRACTION;
+    double noise = (double)to->look.available / NOISE_FRACTION;
 
     if (noise < NOISE_MIN)
         noise = NOISE_MIN;
-    if (now->time_us - look_before(watch, from)->time_us < SLOPE_MIN_US ||
-        growth_of_use(watch, from, 0) < noise)
+    if (to->look.time_us - from->look.time_us < SLOPE_MIN_US || to->use - from->use < noise)
         return 0;
-    return slope(watch, from, 0);
+    return slope(from, to);
 }
 
 static void
-learn(Watch *watch, unsigned from, double steepest)
+learn(Watch *watch, const WatchUse *from, const WatchUse *to, double steepest)
 {
-    int64_t time = look_before(watch, 0)->time_us - look_before(watch, from)->time_us;
     double seen = steepest * 1e6;
 
-    if (time < LEARN_MIN_US || seen <= (double)watch->fastest)
+    if (to->look.time_us - from->look.time_us < LEARN_MIN_US || seen <= (double)watch->fastest)
         return;
     watch->fastest = seen < (double)watch->fastest_most ? (uint64_t)seen : watch->fastest_most;
 }
@@ -210,30 +190,31 @@ learn(Watch *watch, unsigned from, double steepest)
 static double
 forecast(Watch *watch)
 {
-    const WatchLook *now = look_before(watch, 0);
-    const WatchLook *from;
+    const WatchUse *now = look_before(watch, 0);
+    const WatchUse *begin = NULL;
+    const WatchUse *oldest = NULL;
+    const WatchUse *from;
     double steepest = 0;
     double before;
     double most;
-    unsigned begin = 0; /* age of the look where the steepest slope begins */
-    unsigned age = 1;
 
-    for (; (from = look_before(watch, age)); age++) {
-        double one = sound_slope(watch, age);
+    for (unsigned age = 1; (from = look_before(watch, age)); age++) {
+        double one = sound_slope(from, now);
 
-        if (age > 1 && now->time_us - from->time_us > SLOPE_MAX_US)
+        if (age > 1 && now->look.time_us - from->look.time_us > SLOPE_MAX_US)
             break;
+        oldest = from;
         if (one > steepest) {
             steepest = one;
-            begin = age;
+            begin = from;
         }
     }
-    if (begin == 0)
+    if (!begin)
         return 0;
-    learn(watch, begin, steepest);
-    if (begin == age - 1)
+    learn(watch, begin, now, steepest);
+    if (begin == oldest)
         return steepest;
-    before = slope(watch, age - 1, begin);
+    before = slope(oldest, begin);
     if (before >= steepest)
         return steepest;
     most = (double)watch->fastest * 1e-6;
@@ -244,10 +225,7 @@ forecast(Watch *watch)
 static void
 keep(Watch *watch, const WatchLook *look)
 {
-    double use = use_at(watch, look);
-
-    watch->looks[watch->next].look = *look;
-    watch->looks[watch->next].use = use;
+    watch->looks[watch->next] = (WatchUse){ *look, use_at(watch, look) };
     watch->next = (watch->next + 1) % WATCH_LOOKS;
     if (watch->count < WATCH_LOOKS)
         watch->count++;
@@ -310,12 +288,12 @@ size_wanted(const Watch *watch, uint64_t available)
 bool
 watch_look(Watch *watch, const WatchLook *look, WatchRequest *request)
 {
-    const WatchLook *last = look_before(watch, 0);
+    const WatchUse *last = look_before(watch, 0);
     uint64_t horizon = (uint64_t)watch_horizon(watch);
     uint64_t left;
     uint64_t size;
 
-    if (last && look->time_us <= last->time_us)
+    if (last && look->time_us <= last->look.time_us)
         return false;
     keep(watch, look);
     watch->fall = forecast(watch);
@@ -336,7 +314,7 @@ watch_look(Watch *watch, const WatchLook *look, WatchRequest *request)
 bool
 watch_stall(Watch *watch, int64_t now, WatchRequest *request)
 {
-    const WatchLook *last = look_before(watch, 0);
+    const WatchUse *last = look_before(watch, 0);
     uint64_t least;
     uint64_t size;
 
@@ -344,23 +322,23 @@ watch_stall(Watch *watch, int64_t now, WatchRequest *request)
         return false;
     if (watch->asking && now - watch->asked_us < STALL_SPACING_US)
         return false;
-    least = last->total / STALL_FRACTION;
-    size = size_wanted(watch, last->available);
+    least = last->look.total / STALL_FRACTION;
+    size = size_wanted(watch, last->look.available);
     if (size < least)
         size = least < watch->growth ? least : watch->growth;
-    ask(watch, &(WatchLook){ now, last->total, last->available }, size, request);
+    ask(watch, &(WatchLook){ now, last->look.total, last->look.available }, size, request);
     return true;
 }
 
 int64_t
 watch_interval(const Watch *watch)
 {
-    const WatchLook *last = look_before(watch, 0);
+    const WatchUse *last = look_before(watch, 0);
     double interval;
 
     if (!last)
         return INTERVAL_MIN_US;
-    interval = (double)last->available / ((double)watch->fastest * SAFETY) * 1e6;
+    interval = (double)last->look.available / ((double)watch->fastest * SAFETY) * 1e6;
     if (watch->fall > 0)
         interval /= FALLING_DIVISOR;
     if (interval < INTERVAL_MIN_US)

@@ -28,6 +28,12 @@ typedef struct {
     uint64_t left_us; /* until nothing is left; UINT64_MAX: never */
 } WatchRequest;
 
+/* A look, and the bytes that the guest itself had in use then. */
+typedef struct {
+    WatchLook look;
+    double use;
+} WatchUse;
+
 /* So many looks are kept: a second of them when they come every 5 ms. */
 #define WATCH_LOOKS 200
 
@@ -42,10 +48,7 @@ typedef struct {
     uint64_t growth;
     uint64_t taken;       /* what the host is taking; 0: nothing */
     uint64_t taken_total; /* what there was when it began */
-    struct {
-        WatchLook look;
-        double use; /* bytes that were not available, by the guest's own doing */
-    } looks[WATCH_LOOKS];
+    WatchUse looks[WATCH_LOOKS];
     unsigned next;
     unsigned count;
     double fall; /* bytes per µs at the last look, as it will be next */
