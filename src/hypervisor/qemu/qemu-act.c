@@ -23,7 +23,7 @@
 
 typedef struct {
     const QemuMachine *machine;
-    QemuDimms *dimms;
+    DimmBook *dimms;
     MemoryStep step;    /* step.device is not used */
     char *device;       /* id or QOM path, given or chosen */
     char *backend;      /* plug only */
@@ -67,7 +67,7 @@ on_plugged(GObject *source, GAsyncResult *result, gpointer user_data)
         g_task_return_boolean(task, TRUE);
         return;
     }
-    qemu_dimms_plug_failed(action->dimms, action->device);
+    dimm_book_plug_failed(action->dimms, action->device);
     /* Not to be cancelled. If only the reply is late, the backend is in use and stays. */
     qmp_memory_backend_del_async(QMP_CLIENT(source), action->backend, NULL, on_undone,
                                  g_steal_pointer(&task));
@@ -85,7 +85,7 @@ on_backend_added(GObject *source, GAsyncResult *result, gpointer user_data)
         return;
     }
     /* From here on to the end, whoever cancels: a backend without device helps nobody. */
-    qemu_dimms_plug_ordered(action->dimms, action->device);
+    dimm_book_plug_ordered(action->dimms, action->device, g_get_monotonic_time());
     qmp_memory_plug_dimm_async(QMP_CLIENT(source), action->device, action->backend,
                                action->step.node, NULL, on_plugged, g_steal_pointer(&task));
 }
@@ -198,14 +198,14 @@ on_unplug_ordered(GObject *source, GAsyncResult *result, gpointer user_data)
         g_task_return_boolean(task, TRUE);
         return;
     }
-    qemu_dimms_unplug_failed(action->dimms, action->device);
+    dimm_book_unplug_failed(action->dimms, action->device);
     g_task_return_error(task, error);
 }
 
 static void
 unplug_dimm(QmpClient *client, Action *action, GTask *task)
 {
-    qemu_dimms_unplug_ordered(action->dimms, action->device, g_get_monotonic_time());
+    dimm_book_unplug_ordered(action->dimms, action->device, g_get_monotonic_time());
     qmp_memory_unplug_async(client, action->device, g_task_get_cancellable(task), on_unplug_ordered,
                             task);
 }
@@ -274,7 +274,7 @@ static void (*const actions[])(QmpClient *client, Action *action, GTask *task) =
 };
 
 void
-qemu_act_async(QmpClient *client, const QemuMachine *machine, QemuDimms *dimms,
+qemu_act_async(QmpClient *client, const QemuMachine *machine, DimmBook *dimms,
                const MemoryStep *step, GCancellable *cancellable, GAsyncReadyCallback callback,
                gpointer user_data)
 {

@@ -17,7 +17,7 @@
  * backend behind, unless QEMU stops answering: qemu_orphans_find_async() then
  * finds it later.
  */
-void qemu_act_async(QmpClient *client, const QemuMachine *machine, QemuDimms *dimms,
+void qemu_act_async(QmpClient *client, const QemuMachine *machine, DimmBook *dimms,
                     const MemoryStep *step, GCancellable *cancellable, GAsyncReadyCallback callback,
                     gpointer user_data);
 gboolean qemu_act_finish(QmpClient *client, GAsyncResult *result, GError **error);

@@ -40,7 +40,7 @@ struct _QemuGuest {
     QemuMachine *machine;
     QemuLimits *limits;
     const QemuTuning *tuning;
-    QemuDimms *dimms;
+    DimmBook *dimms;
     GHashTable *paths; /* of devices without an id: qemu_observe_async() */
     guint departures;  /* devices that went */
 
@@ -195,8 +195,8 @@ annotate(QemuGuest *self, GuestMemory *memory)
 
         if (device->kind != MEMORY_DEVICE_DIMM || !device->id)
             continue;
-        device->acknowledged = qemu_dimms_is_acknowledged(self->dimms, device->id);
-        device->removing = qemu_dimms_is_removing(self->dimms, device->id, now);
+        device->acknowledged = dimm_book_waits_since(self->dimms, device->id) == 0;
+        device->removing = dimm_book_is_removing(self->dimms, device->id, now);
     }
 
     if (memory->ballooned == self->balloon_asked)
@@ -530,7 +530,7 @@ qemu_guest_new(const char *name, QmpClient *client, QemuMachine *machine, QemuLi
     self->machine = machine;
     self->limits = limits;
     self->tuning = tuning;
-    self->dimms = qemu_dimms_new(tuning->removal_us);
+    self->dimms = dimm_book_new(tuning->removal_us);
     self->running = machine->running;
     self->sweep_due = TRUE;
     g_signal_connect_object(client, "event", G_CALLBACK(on_event), self, 0);
@@ -556,7 +556,7 @@ qemu_guest_finalize(GObject *object)
     g_object_unref(self->client);
     qemu_machine_free(self->machine);
     qemu_limits_free(self->limits);
-    qemu_dimms_free(self->dimms);
+    dimm_book_free(self->dimms);
     g_hash_table_unref(self->paths);
     G_OBJECT_CLASS(qemu_guest_parent_class)->finalize(object);
 }

@@ -13,19 +13,19 @@
 static int
 setup(void **state)
 {
-    *state = qemu_dimms_new(REMOVAL_US);
+    *state = dimm_book_new(REMOVAL_US);
     return 0;
 }
 
 static int
 teardown(void **state)
 {
-    qemu_dimms_free(*state);
+    dimm_book_free(*state);
     return 0;
 }
 
 static gboolean
-take_ost(QemuDimms *dimms, const char *device, gint64 source, gint64 status, GuestMemoryEvent *told)
+take_ost(DimmBook *dimms, const char *device, gint64 source, gint64 status, GuestMemoryEvent *told)
 {
     const QmpMemoryEvent event = {
         .kind = QMP_MEMORY_EVENT_ACPI_DEVICE_OST,
@@ -40,7 +40,7 @@ take_ost(QemuDimms *dimms, const char *device, gint64 source, gint64 status, Gue
 }
 
 static gboolean
-take(QemuDimms *dimms, QmpMemoryEventKind kind, const char *device, GuestMemoryEvent *told)
+take(DimmBook *dimms, QmpMemoryEventKind kind, const char *device, GuestMemoryEvent *told)
 {
     const QmpMemoryEvent event = { .kind = kind, .device = (char *)device };
 
@@ -50,8 +50,8 @@ take(QemuDimms *dimms, QmpMemoryEventKind kind, const char *device, GuestMemoryE
 static void
 test_unknown_is_settled(void **state)
 {
-    assert_true(qemu_dimms_is_acknowledged(*state, "d"));
-    assert_false(qemu_dimms_is_removing(*state, "d", 0));
+    assert_int_equal(dimm_book_waits_since(*state, "d"), 0);
+    assert_false(dimm_book_is_removing(*state, "d", 0));
 }
 
 static void
@@ -59,14 +59,14 @@ test_acknowledged(void **state)
 {
     GuestMemoryEvent told;
 
-    qemu_dimms_plug_ordered(*state, "d");
-    assert_false(qemu_dimms_is_acknowledged(*state, "d"));
+    dimm_book_plug_ordered(*state, "d", 1);
+    assert_int_not_equal(dimm_book_waits_since(*state, "d"), 0);
     assert_true(take_ost(*state, "other", 1, 0, &told));
-    assert_false(qemu_dimms_is_acknowledged(*state, "d"));
+    assert_int_not_equal(dimm_book_waits_since(*state, "d"), 0);
     assert_true(take_ost(*state, "d", 1, 0, &told));
     assert_int_equal(told.kind, GUEST_MEMORY_EVENT_CHANGED);
     assert_string_equal(told.device, "d");
-    assert_true(qemu_dimms_is_acknowledged(*state, "d"));
+    assert_int_equal(dimm_book_waits_since(*state, "d"), 0);
 }
 
 static void
@@ -74,13 +74,13 @@ test_not_taken(void **state)
 {
     GuestMemoryEvent told;
 
-    qemu_dimms_plug_ordered(*state, "d");
+    dimm_book_plug_ordered(*state, "d", 1);
     assert_true(take_ost(*state, "d", 1, 1, &told));
     assert_int_equal(told.kind, GUEST_MEMORY_EVENT_CHANGED);
     assert_non_null(told.reason);
-    assert_false(qemu_dimms_is_acknowledged(*state, "d"));
-    qemu_dimms_plug_failed(*state, "d");
-    assert_true(qemu_dimms_is_acknowledged(*state, "d"));
+    assert_int_not_equal(dimm_book_waits_since(*state, "d"), 0);
+    dimm_book_plug_failed(*state, "d");
+    assert_int_equal(dimm_book_waits_since(*state, "d"), 0);
 }
 
 /* Linux says "ejection in progress" first; only what comes after is an answer. */
@@ -91,23 +91,23 @@ test_refusals(void **state)
     GuestMemoryEvent told;
 
     for (guint i = 0; i < G_N_ELEMENTS(statuses); i++) {
-        qemu_dimms_unplug_ordered(*state, "d", 0);
+        dimm_book_unplug_ordered(*state, "d", 0);
         assert_false(take_ost(*state, "d", 3, 0x84, &told));
-        assert_true(qemu_dimms_is_removing(*state, "d", 1));
+        assert_true(dimm_book_is_removing(*state, "d", 1));
         assert_true(take_ost(*state, "d", i % 2 ? 3 : 0x103, statuses[i], &told));
         assert_int_equal(told.kind, GUEST_MEMORY_EVENT_UNPLUG_REFUSED);
         assert_string_equal(told.device, "d");
         assert_non_null(told.reason);
-        assert_false(qemu_dimms_is_removing(*state, "d", 1));
+        assert_false(dimm_book_is_removing(*state, "d", 1));
     }
 
     static const QmpMemoryEventKind kinds[] = { QMP_MEMORY_EVENT_DEVICE_UNPLUG_GUEST_ERROR,
                                                 QMP_MEMORY_EVENT_MEM_UNPLUG_ERROR };
     for (guint i = 0; i < G_N_ELEMENTS(kinds); i++) {
-        qemu_dimms_unplug_ordered(*state, "d", 0);
+        dimm_book_unplug_ordered(*state, "d", 0);
         assert_true(take(*state, kinds[i], "d", &told));
         assert_int_equal(told.kind, GUEST_MEMORY_EVENT_UNPLUG_REFUSED);
-        assert_false(qemu_dimms_is_removing(*state, "d", 1));
+        assert_false(dimm_book_is_removing(*state, "d", 1));
     }
 }
 
@@ -116,13 +116,13 @@ test_unplugged(void **state)
 {
     GuestMemoryEvent told;
 
-    qemu_dimms_plug_ordered(*state, "d");
-    qemu_dimms_unplug_ordered(*state, "d", 0);
+    dimm_book_plug_ordered(*state, "d", 1);
+    dimm_book_unplug_ordered(*state, "d", 0);
     assert_true(take(*state, QMP_MEMORY_EVENT_DEVICE_DELETED, "d", &told));
     assert_int_equal(told.kind, GUEST_MEMORY_EVENT_UNPLUGGED);
     assert_string_equal(told.device, "d");
-    assert_false(qemu_dimms_is_removing(*state, "d", 1));
-    assert_true(qemu_dimms_is_acknowledged(*state, "d"));
+    assert_false(dimm_book_is_removing(*state, "d", 1));
+    assert_int_equal(dimm_book_waits_since(*state, "d"), 0);
     assert_true(take(*state, QMP_MEMORY_EVENT_DEVICE_DELETED, NULL, &told));
     assert_int_equal(told.kind, GUEST_MEMORY_EVENT_CHANGED);
 }
@@ -130,13 +130,13 @@ test_unplugged(void **state)
 static void
 test_silence_ends(void **state)
 {
-    qemu_dimms_unplug_ordered(*state, "d", 5);
-    assert_true(qemu_dimms_is_removing(*state, "d", 5 + REMOVAL_US - 1));
-    assert_false(qemu_dimms_is_removing(*state, "d", 5 + REMOVAL_US));
-    qemu_dimms_unplug_ordered(*state, "d", 5 + REMOVAL_US);
-    assert_true(qemu_dimms_is_removing(*state, "d", 5 + REMOVAL_US));
-    qemu_dimms_unplug_failed(*state, "d");
-    assert_false(qemu_dimms_is_removing(*state, "d", 5 + REMOVAL_US));
+    dimm_book_unplug_ordered(*state, "d", 5);
+    assert_true(dimm_book_is_removing(*state, "d", 5 + REMOVAL_US - 1));
+    assert_false(dimm_book_is_removing(*state, "d", 5 + REMOVAL_US));
+    dimm_book_unplug_ordered(*state, "d", 5 + REMOVAL_US);
+    assert_true(dimm_book_is_removing(*state, "d", 5 + REMOVAL_US));
+    dimm_book_unplug_failed(*state, "d");
+    assert_false(dimm_book_is_removing(*state, "d", 5 + REMOVAL_US));
 }
 
 static void
@@ -144,12 +144,12 @@ test_reset_forgets(void **state)
 {
     GuestMemoryEvent told;
 
-    qemu_dimms_plug_ordered(*state, "a");
-    qemu_dimms_unplug_ordered(*state, "b", 0);
+    dimm_book_plug_ordered(*state, "a", 1);
+    dimm_book_unplug_ordered(*state, "b", 0);
     assert_true(take(*state, QMP_MEMORY_EVENT_RESET, NULL, &told));
     assert_int_equal(told.kind, GUEST_MEMORY_EVENT_RESET);
-    assert_true(qemu_dimms_is_acknowledged(*state, "a"));
-    assert_false(qemu_dimms_is_removing(*state, "b", 1));
+    assert_int_equal(dimm_book_waits_since(*state, "a"), 0);
+    assert_false(dimm_book_is_removing(*state, "b", 1));
 }
 
 static void
