@@ -8,8 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "build-config.h"
-
 static GKeyFile *
 load_activation(const char *name)
 {
@@ -48,7 +46,7 @@ test_the_bus_can_start_it(void **state)
     assert_true(g_shell_parse_argv(command, NULL, &words, NULL));
     program = g_build_filename(install_room.root, words[0], NULL);
     assert_true(g_file_test(program, G_FILE_TEST_IS_EXECUTABLE));
-    if (HAVE_SYSTEMD) {
+    if (install_room_has("MEMPLUG_SYSTEMD")) {
         g_autoptr(GKeyFile) system = load_activation("dbus-1/system-services/org.memplug1.service");
 
         assert_alias(session, "lib/systemd/user/memplugd.service");

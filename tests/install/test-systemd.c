@@ -10,41 +10,46 @@
 
 #include <glib/gstdio.h>
 
-#include "build-config.h"
-
 /* The most that the unit's exposure may be, in tenths, as "systemd-analyze security"
  * rates it: 0 is none, 100 everything. */
 #define EXPOSURE_MOST "25"
 
-/* Returns: (transfer full): a copy of the unit whose programs are those of the root, in
- *   @folder of the room. */
+static const struct {
+    const char *name;
+    const char *manager; /* whose unit it is */
+    const char *feature;
+} units[] = {
+    { "system/memplugd.service", "--system", "MEMPLUG_SYSTEMD" },
+    { "system/memplug-guest.service", "--system", "MEMPLUG_AGENT" },
+    { "user/memplugd.service", "--user", "MEMPLUG_SYSTEMD" },
+};
+
 static char *
-copy_unit(const char *name, const char *folder)
+unit_file(const char *name)
 {
-    g_autofree char *path = install_room_file("MEMPLUG_PREFIX", name);
+    g_autofree char *below = g_build_filename("lib/systemd", name, NULL);
+
+    return install_room_file("MEMPLUG_PREFIX", below);
+}
+
+/* Returns: (transfer full): a copy of the unit that starts a program which is there. */
+static char *
+copy_unit(const char *name)
+{
+    g_autofree char *path = unit_file(name);
     g_autofree char *text = install_room_read(path);
     g_autofree char *start = g_strconcat("ExecStart=", g_getenv("MEMPLUG_SBINDIR"), NULL);
     g_autofree char *moved =
         g_strconcat("ExecStart=", install_room.root, g_getenv("MEMPLUG_SBINDIR"), NULL);
-    g_autofree char *copies = install_room_path(folder);
-    g_autofree char *copy = g_build_filename(copies, "memplugd.service", NULL);
+    g_autofree char *copy = install_room_path(name);
+    g_autofree char *folder = g_path_get_dirname(copy);
     g_autoptr(GString) unit = g_string_new(text);
 
     assert_non_null(strstr(text, start));
     g_string_replace(unit, start, moved, 0);
-    g_mkdir_with_parents(copies, 0700);
+    g_mkdir_with_parents(folder, 0700);
     assert_true(g_file_set_contents(copy, unit->str, -1, NULL));
     return g_steal_pointer(&copy);
-}
-
-static void
-need_systemd(const char *program)
-{
-    if (!HAVE_SYSTEMD) {
-        print_message("built without libsystemd: no unit is installed\n");
-        skip();
-    }
-    install_room_need(program);
 }
 
 static void
@@ -52,35 +57,38 @@ test_units_are_understood(void **state)
 {
     g_autofree char *runtime = install_room_path("runtime");
     g_autofree char *setting = g_strconcat("XDG_RUNTIME_DIR=", runtime, NULL);
-    g_autofree char *system = NULL;
-    g_autofree char *user = NULL;
-    g_auto(InstallRun) for_system = { 0 };
-    g_auto(InstallRun) for_user = { 0 };
 
-    need_systemd("systemd-analyze");
+    install_room_need("systemd-analyze");
     g_mkdir(runtime, 0700);
-    system = copy_unit("lib/systemd/system/memplugd.service", "system-unit");
-    for_system = INSTALL_ROOM_RUN("systemd-analyze", "verify", "--man=no", system);
-    install_room_assert_silent(&for_system);
+    for (gsize i = 0; i < G_N_ELEMENTS(units); i++) {
+        g_autofree char *unit = NULL;
+        g_auto(InstallRun) run = { 0 };
 
-    user = copy_unit("lib/systemd/user/memplugd.service", "user-unit");
-    for_user =
-        INSTALL_ROOM_RUN("env", setting, "systemd-analyze", "--user", "verify", "--man=no", user);
-    install_room_assert_silent(&for_user);
+        if (!install_room_has(units[i].feature))
+            continue;
+        unit = copy_unit(units[i].name);
+        run = INSTALL_ROOM_RUN("env", setting, "systemd-analyze", units[i].manager, "verify",
+                               "--man=no", unit);
+        install_room_assert_silent(&run);
+    }
 }
 
+/* A user's manager can take away less; that unit is not rated. */
 static void
 test_the_sandbox_is_tight(void **state)
 {
-    g_autofree char *unit = NULL;
-    g_auto(InstallRun) ended = { 0 };
+    install_room_need("systemd-analyze");
+    for (gsize i = 0; i < G_N_ELEMENTS(units); i++) {
+        g_autofree char *unit = unit_file(units[i].name);
+        g_auto(InstallRun) run = { 0 };
 
-    need_systemd("systemd-analyze");
-    unit = install_room_file("MEMPLUG_PREFIX", "lib/systemd/system/memplugd.service");
-    ended = INSTALL_ROOM_RUN("systemd-analyze", "security", "--offline=true",
-                             "--threshold=" EXPOSURE_MOST, "--no-pager", unit);
-    if (ended.status != 0)
-        fail_msg("status %d:\n%s%s", ended.status, ended.output, ended.messages);
+        if (!install_room_has(units[i].feature) || !g_str_equal(units[i].manager, "--system"))
+            continue;
+        run = INSTALL_ROOM_RUN("systemd-analyze", "security", "--offline=true",
+                               "--threshold=" EXPOSURE_MOST, "--no-pager", unit);
+        if (run.status != 0)
+            fail_msg("status %d:\n%s%s", run.status, run.output, run.messages);
+    }
 }
 
 /* The service user is made, and owns the folders that it needs. */
@@ -99,8 +107,12 @@ test_users_and_folders_are_made(void **state)
     g_auto(InstallRun) making_folders = { 0 };
     GStatBuf status;
 
-    need_systemd("systemd-sysusers");
-    need_systemd("systemd-tmpfiles");
+    if (!install_room_has("MEMPLUG_SYSTEMD")) {
+        print_message("built without libsystemd: there is no service\n");
+        skip();
+    }
+    install_room_need("systemd-sysusers");
+    install_room_need("systemd-tmpfiles");
     users = install_room_file("MEMPLUG_PREFIX", "lib/sysusers.d/memplug.conf");
     folders = install_room_file("MEMPLUG_PREFIX", "lib/tmpfiles.d/memplug.conf");
     g_mkdir_with_parents(etc, 0755);
