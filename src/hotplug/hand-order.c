@@ -17,7 +17,7 @@ hand_order_is_due(const HandOrder *order)
 guint64
 hand_order_count(HandOrder *order, guint64 target)
 {
-    if (order->counted)
+    if (order->counted || order->overtaken)
         return target;
     order->counted = TRUE;
     if (order->step.kind == MEMORY_STEP_PLUG_DIMM)
@@ -38,6 +38,13 @@ hand_order_discount(HandOrder *order, guint64 target)
     if (order->step.kind == MEMORY_STEP_UNPLUG_DIMM)
         return target + order->step.size;
     return target;
+}
+
+void
+hand_order_overtake(HandOrder *order)
+{
+    order->counted = FALSE;
+    order->overtaken = order->issued;
 }
 
 void

@@ -14,7 +14,9 @@ typedef struct {
     MemoryStep step;
     char *device; /* owned: behind step.device */
     gboolean issued;
-    gboolean counted; /* the target has its effect in it */
+    gboolean counted;   /* the target has its effect in it */
+    gboolean overtaken; /* the target was set when it was on its way already, by somebody
+                         * who saw what there was: it counts no more, either way */
 } HandOrder;
 
 /* @task: (transfer full): answered by hand_order_answer(); @step: copied */
@@ -29,6 +31,9 @@ guint64 hand_order_count(HandOrder *order, guint64 target);
 
 /* Returns: @target without the order, if that is counted in it. */
 guint64 hand_order_discount(HandOrder *order, guint64 target);
+
+/* The target was set anew by somebody who knows nothing of the order. */
+void hand_order_overtake(HandOrder *order);
 
 /* Answers the caller. @reason: (nullable): why it failed; NULL if it was carried out. */
 void hand_order_answer(HandOrder *order, const char *reason);

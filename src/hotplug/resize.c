@@ -118,9 +118,8 @@ resize_set_target(Resize *resize, guint64 target, Mechanism mechanism, gboolean 
 {
     if (resize->has_target && resize->target == target && resize->mechanism == mechanism && !insist)
         return;
-    /* Who sets another target meanwhile knows nothing of an order that is open. */
     if (resize->target != target)
-        resize->order.counted = FALSE;
+        hand_order_overtake(&resize->order);
     resize->target = target;
     resize->mechanism = mechanism;
     resize->has_target = TRUE;
