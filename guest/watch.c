@@ -26,11 +26,12 @@
  * slowly before that slope, the fall is accelerating, and is expected to grow once
  * more by as much as it has grown, though not beyond the fastest there is.
  *
- * What the host takes. A kernel that gives up memory takes it from what is available
- * first, and from the total when all of a block is empty; in between it looks used. So
- * of what the host said it takes, the part that is not gone from the total may be
- * hidden in use, and use is taken to have changed by the least that explains what is
- * seen.
+ * What the host gives and takes. With new memory the kernel raises its reserves, at
+ * once and by up to a tenth of it (seen on 6.12), which looks used. When it gives up
+ * memory, that is first no more available, and gone from the total only when all of a
+ * block is empty; in between it looks used too. So of an announced shrink the part that
+ * is still in the total may be hidden in use, and of every change of the total an
+ * eighth; and use is taken to have changed by the least that explains what is seen.
  *
  * When to ask. If all would be gone within the horizon: eight times what plugging
  * takes, and at least the second that served above.
@@ -56,6 +57,9 @@
 #define SLOPE_MAX_US   1000000 /* of a look that is not the one before */
 #define NOISE_FRACTION 64
 #define NOISE_MIN      (2 << 20)
+
+/* Of new memory, with some to spare. */
+#define RESERVE_FRACTION 8
 
 #define HORIZON_PLUGS  8
 #define HORIZON_MIN_US 1000000
@@ -92,6 +96,7 @@ watch_forget(Watch *watch)
     watch->count = 0;
     watch->fall = 0;
     watch->asking = false;
+    watch->reserves = 0;
     watch->taken = 0;
 }
 
@@ -145,15 +150,33 @@ hidden_at_most(const Watch *watch, uint64_t total)
     return watch->taken > gone ? (double)(watch->taken - gone) : 0;
 }
 
+/* What of a growth of use since @last came with a change of the total. */
 static double
-use_at(const Watch *watch, const WatchLook *look)
+new_reserves(const WatchUse *last, const WatchLook *look, double use)
+{
+    double change = (double)look->total - (double)last->look.total;
+    double most = (change < 0 ? -change : change) / RESERVE_FRACTION;
+    double growth = use - last->use;
+
+    if (growth <= 0)
+        return 0;
+    return growth < most ? growth : most;
+}
+
+static double
+use_at(Watch *watch, const WatchLook *look)
 {
     const WatchUse *last = look_before(watch, 0);
-    double most = (double)look->total - (double)look->available;
-    double least = most - hidden_at_most(watch, look->total);
+    double most = (double)look->total - (double)look->available - watch->reserves;
+    double least;
+    double reserves;
 
     if (!last || last->use > most)
         return most;
+    reserves = new_reserves(last, look, most);
+    watch->reserves += reserves;
+    most -= reserves;
+    least = most - hidden_at_most(watch, look->total);
     return last->use < least ? least : last->use;
 }
 
@@ -225,7 +248,9 @@ forecast(Watch *watch)
 static void
 keep(Watch *watch, const WatchLook *look)
 {
-    watch->looks[watch->next] = (WatchUse){ *look, use_at(watch, look) };
+    double use = use_at(watch, look);
+
+    watch->looks[watch->next] = (WatchUse){ *look, use };
     watch->next = (watch->next + 1) % WATCH_LOOKS;
     if (watch->count < WATCH_LOOKS)
         watch->count++;

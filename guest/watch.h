@@ -46,6 +46,7 @@ typedef struct {
     int64_t plug_us;
     int64_t valid_us;
     uint64_t growth;
+    double reserves;      /* bytes in use that came with new memory */
     uint64_t taken;       /* what the host is taking; 0: nothing */
     uint64_t taken_total; /* what there was when it began */
     WatchUse looks[WATCH_LOOKS];

@@ -410,6 +410,24 @@ test_a_shrink_is_no_fall(void **state)
     assert_int_equal(guest.requests, 0);
 }
 
+/* A tenth of it is the kernel's at once. */
+static void
+test_new_memory_is_no_fall(void **state)
+{
+    Guest guest;
+
+    start(&guest, 200 * MIB, 100 * MIB);
+    run(&guest, SECOND);
+    for (guint i = 0; i < 8; i++) {
+        guest.total += 128 * MIB;
+        guest.calm += 115 * MIB;
+        run(&guest, guest.now + 20 * MS);
+        assert_true(watch_fall(&guest.watch) == 0);
+    }
+    assert_int_equal(guest.requests, 0);
+    assert_int_equal(guest.watch.fastest, 200 * MIB);
+}
+
 /* As memory blocks go: first nothing of them is available, later they are gone. */
 static void
 take_blocks(Guest *guest, guint blocks)
@@ -543,6 +561,7 @@ main(void)
         cmocka_unit_test(test_what_came_and_is_not_enough_is_told),
         cmocka_unit_test(test_nothing_is_asked_for_where_nothing_is),
         cmocka_unit_test(test_a_shrink_is_no_fall),
+        cmocka_unit_test(test_new_memory_is_no_fall),
         cmocka_unit_test(test_an_announced_shrink_that_looks_like_use_is_no_fall),
         cmocka_unit_test(test_a_burst_during_a_shrink_is_seen),
         cmocka_unit_test(test_a_stall_is_told_once_a_second),
