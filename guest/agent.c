@@ -176,7 +176,7 @@ take_shrink(Agent *agent, const StatsFrame *frame, int64_t now)
     channel_send(&agent->channel, CHANNEL_ANSWER, &answer);
     agent->watched_us = now + start + watch;
     agent->sample_us = now;
-    watch_expect(&agent->watch, shrink->size);
+    watch_expect(&agent->watch, answer.answer.verdict == STATS_ANSWER_BEARS ? shrink->size : 0);
 }
 
 static void

@@ -31,7 +31,9 @@
  * memory, that is first no more available, and gone from the total only when all of a
  * block is empty; in between it looks used too. So of an announced shrink the part that
  * is still in the total may be hidden in use, and of every change of the total an
- * eighth; and use is taken to have changed by the least that explains what is seen.
+ * eighth; and use is taken to have changed by the least that explains what is seen. A
+ * burst at that time is seen later by that much: so half of what is available is the
+ * most that a shrink may hide.
  *
  * When to ask. If all would be gone within the horizon: eight times what plugging
  * takes, and at least the second that served above.
@@ -137,8 +139,11 @@ watch_expect(Watch *watch, uint64_t size)
 {
     const WatchUse *last = look_before(watch, 0);
 
-    watch->taken = last ? size : 0;
-    watch->taken_total = last ? last->look.total : 0;
+    watch->taken = 0;
+    if (!last)
+        return;
+    watch->taken = size < last->look.available / 2 ? size : last->look.available / 2;
+    watch->taken_total = last->look.total;
 }
 
 /* What the host takes and is not gone from the total. */

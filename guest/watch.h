@@ -74,7 +74,8 @@ void watch_forget(Watch *watch);
  */
 void watch_tell(Watch *watch, uint64_t plug_us, uint64_t valid_us, uint64_t growth);
 
-/* The host is about to take @size; 0: it is done, or will not. */
+/* The host is about to take @size, which the guest bears; 0: it is done, or will not.
+ * Of more than half of what is available the rest counts as if the guest used it. */
 void watch_expect(Watch *watch, uint64_t size);
 
 /*
