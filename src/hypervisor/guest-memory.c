@@ -122,6 +122,16 @@ guest_memory_headroom(const GuestMemory *memory)
     return memory->max - MIN(memory->max, taken);
 }
 
+gboolean
+guest_memory_has_virtio_mem(const GuestMemory *memory)
+{
+    for (guint i = 0; i < memory->n_devices; i++) {
+        if (memory->devices[i].kind == MEMORY_DEVICE_VIRTIO_MEM)
+            return TRUE;
+    }
+    return FALSE;
+}
+
 const MemoryDevice *
 guest_memory_find(const GuestMemory *memory, const char *id)
 {

@@ -108,6 +108,9 @@ guint guest_memory_free_slots(const GuestMemory *memory);
  *   of it all that it could provide. */
 guint64 guest_memory_headroom(const GuestMemory *memory);
 
+/* Returns: whether it has a virtio-mem device, however empty. */
+gboolean guest_memory_has_virtio_mem(const GuestMemory *memory);
+
 /* Returns: (nullable): the device called @id. */
 const MemoryDevice *guest_memory_find(const GuestMemory *memory, const char *id);
 

@@ -76,7 +76,7 @@ read_domain(const char *text)
         if (device->id != NULL)
             g_free(domain_device_with_requested(text, device->id, 0, NULL));
     }
-    g_free(domain_device_new_alias(text, DOMAIN_DEVICE_DIMM));
+    g_free(domain_device_new_alias(text, DOMAIN_DEVICE_DIMM, &(guint){ 0 }));
 }
 
 static void

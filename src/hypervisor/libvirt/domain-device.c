@@ -92,7 +92,7 @@ domain_device_with_requested(const char *live_xml, const char *alias, guint64 re
 }
 
 char *
-domain_device_next_alias(const DomainXml *xml, const char *kind)
+domain_device_next_alias(const DomainXml *xml, const char *kind, guint *number)
 {
     g_autoptr(GHashTable) taken = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     g_autoptr(GPtrArray) names = domain_xml_find_all(xml, NULL, "/domain/devices/*/alias/@name");
@@ -103,8 +103,9 @@ domain_device_next_alias(const DomainXml *xml, const char *kind)
         if (name)
             g_hash_table_add(taken, name);
     }
-    for (guint i = 0;; i++) {
-        g_autofree char *alias = g_strdup_printf(MEMORY_DEVICE_LIBVIRT_ID_PREFIX "%s%u", kind, i);
+    for (;; ++*number) {
+        g_autofree char *alias =
+            g_strdup_printf(MEMORY_DEVICE_LIBVIRT_ID_PREFIX "%s%u", kind, *number);
 
         if (!g_hash_table_contains(taken, alias))
             return g_steal_pointer(&alias);
@@ -112,10 +113,10 @@ domain_device_next_alias(const DomainXml *xml, const char *kind)
 }
 
 char *
-domain_device_new_alias(const char *live_xml, const char *kind)
+domain_device_new_alias(const char *live_xml, const char *kind, guint *number)
 {
     g_autoptr(DomainXml) xml = domain_xml_open(live_xml, "domain", NULL);
 
-    return xml ? domain_device_next_alias(xml, kind)
-               : g_strdup_printf(MEMORY_DEVICE_LIBVIRT_ID_PREFIX "%s0", kind);
+    return xml ? domain_device_next_alias(xml, kind, number)
+               : g_strdup_printf(MEMORY_DEVICE_LIBVIRT_ID_PREFIX "%s%u", kind, *number);
 }

@@ -53,11 +53,12 @@ char *domain_device_find(const char *live_xml, const char *alias, GError **error
 /*
  * domain_device_new_alias:
  * @kind: DOMAIN_DEVICE_DIMM or DOMAIN_DEVICE_VIRTIO_MEM
+ * @number: (inout): from which to look; that of the alias, which ends in it
  *
- * Returns: (transfer full): the first of "ua-memplug-KIND0", "ua-memplug-KIND1", ...
- *   that no device of @live_xml has; the first if @live_xml cannot be read.
+ * Returns: (transfer full): an alias that no device of the domain has. XML that
+ *   cannot be read has no device.
  */
-char *domain_device_new_alias(const char *live_xml, const char *kind);
+char *domain_device_new_alias(const char *live_xml, const char *kind, guint *number);
 
-/* Returns: (transfer full): the same, of a document that is open already. */
-char *domain_device_next_alias(const DomainXml *xml, const char *kind);
+/* The same of a document that is open already. */
+char *domain_device_next_alias(const DomainXml *xml, const char *kind, guint *number);

@@ -175,7 +175,10 @@ read_balloon(const DomainXml *xml, GuestMemory *memory, GError **error)
     guint64 plugged = memory->boot;
     guint64 current = G_MAXUINT64;
 
-    if (!domain_xml_size(xml, NULL, "/domain/currentMemory", &current, error))
+    /* Where virtio-mem is in it, libvirt may have reckoned it below 0. */
+    if (!domain_xml_size(xml, NULL, "/domain/currentMemory", &current,
+                         guest_memory_has_virtio_mem(memory) ? NULL : error) &&
+        !guest_memory_has_virtio_mem(memory))
         return FALSE;
     if (!balloon || domain_xml_find(xml, NULL, PINNED))
         return TRUE;

@@ -91,16 +91,6 @@ reach_of(const GuestMemory *memory)
     return reach;
 }
 
-static gboolean
-has_virtio_mem(const GuestMemory *memory)
-{
-    for (guint i = 0; i < memory->n_devices; i++) {
-        if (memory->devices[i].kind == MEMORY_DEVICE_VIRTIO_MEM)
-            return TRUE;
-    }
-    return FALSE;
-}
-
 /* A block is at least one page of what backs the guest's memory. */
 static guint64
 block_of(const DomainXml *xml)
@@ -121,7 +111,7 @@ goal_of(const DomainXml *xml, const GuestMemory *memory, guint64 wanted, guint64
     guint64 block = block_of(xml);
 
     if (wanted == 0 && memory->max > memory->boot)
-        return has_virtio_mem(memory) ? reach : memory->max;
+        return guest_memory_has_virtio_mem(memory) ? reach : memory->max;
     return goal > reach ? reach + (goal - reach + block - 1) / block * block : reach;
 }
 
@@ -156,7 +146,7 @@ add_max(const Setup *setup)
     g_autofree char *slots = g_strdup_printf("%u", MAX(memory->slots, SLOTS));
     gboolean larger = setup->goal > memory->max;
     gboolean more = memory->slots == 0 && MAX(setup->goal, memory->max) > memory->boot &&
-                    (larger || !has_virtio_mem(memory));
+                    (larger || !guest_memory_has_virtio_mem(memory));
 
     if (!larger && !more)
         return FALSE;
@@ -214,7 +204,8 @@ static void
 add_range(const DomainXml *xml, guint node, guint64 range, guint64 block)
 {
     xmlNode *target = our_target(xml, node);
-    g_autofree char *alias = domain_device_next_alias(xml, DOMAIN_DEVICE_VIRTIO_MEM);
+    guint number = 0;
+    g_autofree char *alias = domain_device_next_alias(xml, DOMAIN_DEVICE_VIRTIO_MEM, &number);
     g_autofree char *device = domain_device_virtio_mem(range, block, (gint)node, alias);
     guint64 size = 0;
 

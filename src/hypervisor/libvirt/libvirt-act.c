@@ -24,6 +24,9 @@
  * those are not larger. */
 #define VIRTIO_MEM_BLOCK (G_GUINT64_CONSTANT(2) << 20)
 
+/* More backends than that are not left behind. */
+#define ALIAS_TRIES 8
+
 typedef struct {
     virDomainPtr domain;
     const MemoryStep *step;
@@ -46,14 +49,47 @@ attach(Action *action, const char *element, const char *what, GError **error)
            libvirt_error_take(what, error);
 }
 
+/*
+ * Attaches a device of @kind under the first alias that is free. A libvirtd that was
+ * killed while it attached one leaves its backend behind in QEMU, where nothing but
+ * the end of QEMU can remove it, and knows nothing of it: then that name is not free
+ * although no device has it, and the next one is.
+ */
+static gboolean
+attach_new(Action *action, const char *kind, char *(*element_of)(Action *action), GError **error)
+{
+    guint number = 0;
+
+    for (guint i = 0; i < ALIAS_TRIES; i++, number++) {
+        g_autofree char *element = NULL;
+        g_autoptr(GError) local = NULL;
+
+        g_free(action->alias);
+        action->alias = domain_device_new_alias(action->xml, kind, &number);
+        element = element_of(action);
+        if (attach(action, element, NULL, &local))
+            return TRUE;
+        if (i + 1 == ALIAS_TRIES || !strstr(local->message, "duplicate property")) {
+            g_propagate_error(error, g_steal_pointer(&local));
+            return FALSE;
+        }
+    }
+    g_return_val_if_reached(FALSE);
+}
+
+static char *
+dimm_of(Action *action)
+{
+    return domain_device_dimm(action->step->size, node_of(action), action->alias);
+}
+
 static gboolean
 plug_dimm(Action *action, GError **error)
 {
-    g_autofree char *element = NULL;
-
-    action->alias = domain_device_new_alias(action->xml, DOMAIN_DEVICE_DIMM);
-    element = domain_device_dimm(action->step->size, node_of(action), action->alias);
-    return attach(action, element, "cannot attach a DIMM", error);
+    if (attach_new(action, DOMAIN_DEVICE_DIMM, dimm_of, error))
+        return TRUE;
+    g_prefix_error(error, "cannot attach a DIMM: ");
+    return FALSE;
 }
 
 static gboolean
@@ -92,15 +128,17 @@ set_balloon(Action *action, GError **error)
            libvirt_error_take("cannot set the balloon", error);
 }
 
+static char *
+virtio_mem_of(Action *action)
+{
+    return domain_device_virtio_mem(action->step->size, VIRTIO_MEM_BLOCK, node_of(action),
+                                    action->alias);
+}
+
 static gboolean
 plug_virtio_mem(Action *action, GError **error)
 {
-    g_autofree char *element = NULL;
-
-    action->alias = domain_device_new_alias(action->xml, DOMAIN_DEVICE_VIRTIO_MEM);
-    element = domain_device_virtio_mem(action->step->size, VIRTIO_MEM_BLOCK, node_of(action),
-                                       action->alias);
-    if (attach(action, element, NULL, error))
+    if (attach_new(action, DOMAIN_DEVICE_VIRTIO_MEM, virtio_mem_of, error))
         return TRUE;
     if (error && strstr((*error)->message, "PCI"))
         g_prefix_error(error,

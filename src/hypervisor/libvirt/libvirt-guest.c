@@ -177,11 +177,12 @@ ask_job(LibvirtGuest *self)
 
 /* Adds what only we know. */
 static void
-complete(LibvirtGuest *self, GuestMemory *memory)
+complete(LibvirtGuest *self, GuestMemory *memory, gboolean balloon_known)
 {
     const LibvirtTerms *terms = libvirt_line_get_terms(self->line);
 
-    libvirt_ledger_complete(self->ledger, memory, terms->hears_ost, g_get_monotonic_time());
+    libvirt_ledger_complete(self->ledger, memory, balloon_known, terms->hears_ost,
+                            g_get_monotonic_time());
     if (terms->read_only && !memory->obstacle)
         memory->obstacle = g_strdup(LIBVIRT_READ_ONLY);
 }
@@ -201,7 +202,7 @@ on_looked(GObject *source, GAsyncResult *result, gpointer data)
     if (g_task_get_task_data(task)) /* the definition was read as well */
         libvirt_ledger_take_given(self->ledger, seen->memory->given);
     take_job(self, seen->job);
-    complete(self, seen->memory);
+    complete(self, seen->memory, seen->balloon_known);
     g_task_return_pointer(task, g_steal_pointer(&seen->memory), (GDestroyNotify)guest_memory_free);
 }
 
@@ -413,7 +414,7 @@ on_described(GObject *source, GAsyncResult *result, gpointer data)
         return;
     }
     if (facts->memory)
-        complete(self, facts->memory);
+        complete(self, facts->memory, FALSE);
     g_task_return_pointer(task, facts, (GDestroyNotify)guest_facts_free);
 }
 
@@ -554,6 +555,8 @@ take_arrival(LibvirtGuest *self, const LibvirtArrival *arrival, const LibvirtTer
 void
 libvirt_guest_revive(LibvirtGuest *self, const LibvirtArrival *arrival, const LibvirtTerms *terms)
 {
+    if (self->lost)
+        libvirt_ledger_missed_events(self->ledger);
     take_arrival(self, arrival, terms);
     tell_change(self); /* what happened meanwhile was told to nobody */
 }

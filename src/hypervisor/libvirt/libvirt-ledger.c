@@ -18,6 +18,7 @@ struct LibvirtLedger {
     DimmBook *dimms;
     guint64 balloon_asked;    /* to hold; NOBODY_KNOWS */
     gboolean balloon_reached; /* it has held that since */
+    guint64 ballooned;        /* held when last seen; NOBODY_KNOWS */
     gboolean given_known;
     guint64 given;
 };
@@ -30,6 +31,7 @@ libvirt_ledger_new(const LibvirtLedgerTuning *tuning)
     ledger->tuning = tuning;
     ledger->dimms = dimm_book_new(tuning->removal_us);
     ledger->balloon_asked = NOBODY_KNOWS;
+    ledger->ballooned = NOBODY_KNOWS;
     return ledger;
 }
 
@@ -113,6 +115,12 @@ libvirt_ledger_take_event(LibvirtLedger *ledger, const LibvirtEvent *event, Gues
     g_return_val_if_reached(FALSE);
 }
 
+void
+libvirt_ledger_missed_events(LibvirtLedger *ledger)
+{
+    dimm_book_clear(ledger->dimms);
+}
+
 /*
  * What the guest was given
  */
@@ -149,8 +157,13 @@ is_acknowledged(LibvirtLedger *ledger, const char *id, gboolean hears_ost, gint6
 }
 
 void
-libvirt_ledger_complete(LibvirtLedger *ledger, GuestMemory *memory, gboolean hears_ost, gint64 now)
+libvirt_ledger_complete(LibvirtLedger *ledger, GuestMemory *memory, gboolean balloon_known,
+                        gboolean hears_ost, gint64 now)
 {
+    if (balloon_known)
+        ledger->ballooned = memory->ballooned;
+    else if (ledger->ballooned != NOBODY_KNOWS)
+        memory->ballooned = memory->balloon_requested = ledger->ballooned;
     for (guint i = 0; i < memory->n_devices; i++) {
         MemoryDevice *device = &memory->devices[i];
 

@@ -38,6 +38,10 @@ void libvirt_ledger_failed(LibvirtLedger *ledger, const MemoryStep *step);
 gboolean libvirt_ledger_take_event(LibvirtLedger *ledger, const LibvirtEvent *event,
                                    GuestMemoryEvent *told);
 
+/* Events went by unheard: what waits for one waits no longer. As after a restart of
+ * memplug, DIMMs that are there count as taken, and an unplug is ordered anew. */
+void libvirt_ledger_missed_events(LibvirtLedger *ledger);
+
 /* The definition may say something else now. */
 void libvirt_ledger_forget_given(LibvirtLedger *ledger);
 gboolean libvirt_ledger_wants_given(const LibvirtLedger *ledger);
@@ -46,7 +50,8 @@ void libvirt_ledger_take_given(LibvirtLedger *ledger, guint64 given);
 /*
  * libvirt_ledger_complete:
  * @memory: as its XML says, to be completed
+ * @balloon_known: else what the balloon held when it was known counts, if that ever was
  * @hears_ost: the guest's word for a DIMM can be heard
  */
-void libvirt_ledger_complete(LibvirtLedger *ledger, GuestMemory *memory, gboolean hears_ost,
-                             gint64 now);
+void libvirt_ledger_complete(LibvirtLedger *ledger, GuestMemory *memory, gboolean balloon_known,
+                             gboolean hears_ost, gint64 now);

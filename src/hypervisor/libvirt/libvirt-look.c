@@ -157,15 +157,44 @@ libvirt_look_definition(virDomainPtr domain, gboolean secrets, GError **error)
 }
 
 static void
-take_limit(GuestMemory *memory, GPid pid)
+take_limit(GuestMemory *memory, const char *xml, GPid pid)
 {
     guint64 limit = pid ? process_limit_memory(pid) : 0;
+    guint64 cap = 0;
 
-    if (limit == 0 || (memory->cap > 0 && memory->cap <= limit))
+    if (limit == 0 || !domain_memory_cap(xml, limit, &cap, NULL) || cap == 0 ||
+        (memory->cap > 0 && memory->cap <= cap))
         return;
-    memory->cap = limit;
+    memory->cap = cap;
     g_free(memory->cap_reason);
     memory->cap_reason = g_strdup("the memory control group that its QEMU runs in");
+}
+
+/*
+ * libvirt adds virtio-mem to what the balloon says when that says something, and
+ * after a restore or a migration not at all: measured on 9.0, <currentMemory> was
+ * then wrong by hundreds of MiB, once below 0. So where there is virtio-mem the
+ * balloon itself is asked, which counts boot memory and DIMMs.
+ */
+static gboolean
+take_balloon(virDomainPtr domain, GuestMemory *memory, GError **error)
+{
+    virDomainMemoryStatStruct stats[VIR_DOMAIN_MEMORY_STAT_NR];
+    guint64 fillable = memory->boot + guest_memory_dimms(memory);
+    int n;
+
+    if (!memory->has_balloon || !guest_memory_has_virtio_mem(memory))
+        return TRUE;
+    n = virDomainMemoryStats(domain, stats, G_N_ELEMENTS(stats), 0);
+    if (n < 0)
+        return libvirt_error_take("cannot ask the balloon", error);
+    for (int i = 0; i < n; i++) {
+        if (stats[i].tag != VIR_DOMAIN_MEMORY_STAT_ACTUAL_BALLOON)
+            continue;
+        memory->ballooned = fillable - MIN(fillable / 1024, stats[i].val) * 1024;
+        memory->balloon_requested = memory->ballooned;
+    }
+    return TRUE;
 }
 
 void
@@ -197,7 +226,10 @@ libvirt_look_memory(virDomainPtr domain, GPid pid, gboolean definition, GError *
     look->memory = domain_memory_read(xml, error);
     if (!look->memory)
         return NULL;
-    take_limit(look->memory, pid);
+    take_limit(look->memory, xml, pid);
+    if (occupied_ms == 0 && !take_balloon(domain, look->memory, error))
+        return NULL;
+    look->balloon_known = occupied_ms == 0;
     if (definition)
         defined = libvirt_look_definition(domain, FALSE, NULL);
     if (defined)

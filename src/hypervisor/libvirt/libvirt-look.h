@@ -32,7 +32,8 @@ void libvirt_arrival_free(LibvirtArrival *arrival);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LibvirtArrival, libvirt_arrival_free)
 
 typedef struct {
-    GuestMemory *memory; /* owned; as of domain_memory_read(), with cap */
+    GuestMemory *memory;    /* owned; as of domain_memory_read(), with cap */
+    gboolean balloon_known; /* else a command was in the way, and what it holds may be wrong */
     LibvirtJob job;
 } LibvirtLook;
 

@@ -122,13 +122,18 @@ test_new_alias(void **state)
     g_autofree char *text = domain_text("dimms");
     g_autofree char *two =
         domain_text_with("dimms", "<alias name='balloon0'/>", "<alias name='ua-memplug-dimm2'/>");
-    g_autofree char *second = domain_device_new_alias(text, DOMAIN_DEVICE_DIMM);
-    g_autofree char *gap = domain_device_new_alias(two, DOMAIN_DEVICE_DIMM);
-    g_autofree char *first = domain_device_new_alias(text, DOMAIN_DEVICE_VIRTIO_MEM);
-    g_autofree char *unread = domain_device_new_alias("", DOMAIN_DEVICE_DIMM);
+    guint second_number = 0, gap_number = 0, third_number = 2, first_number = 0, unread_number = 0;
+    g_autofree char *second = domain_device_new_alias(text, DOMAIN_DEVICE_DIMM, &second_number);
+    g_autofree char *gap = domain_device_new_alias(two, DOMAIN_DEVICE_DIMM, &gap_number);
+    g_autofree char *third = domain_device_new_alias(two, DOMAIN_DEVICE_DIMM, &third_number);
+    g_autofree char *first = domain_device_new_alias(text, DOMAIN_DEVICE_VIRTIO_MEM, &first_number);
+    g_autofree char *unread = domain_device_new_alias("", DOMAIN_DEVICE_DIMM, &unread_number);
 
     assert_string_equal(second, "ua-memplug-dimm1");
+    assert_int_equal(second_number, 1);
     assert_string_equal(gap, "ua-memplug-dimm1");
+    assert_string_equal(third, "ua-memplug-dimm3"); /* of those from 2 on */
+    assert_int_equal(third_number, 3);
     assert_string_equal(first, "ua-memplug-vm0");
     assert_string_equal(unread, "ua-memplug-dimm0");
 }

@@ -53,7 +53,7 @@ look(Fixture *fixture, gboolean hears_ost, guint64 ballooned, gint64 now)
                                      .balloon_requested = ballooned,
                                      .devices = &fixture->dimm,
                                      .n_devices = 1 };
-    libvirt_ledger_complete(fixture->ledger, &fixture->memory, hears_ost, now);
+    libvirt_ledger_complete(fixture->ledger, &fixture->memory, TRUE, hears_ost, now);
     return &fixture->memory;
 }
 
