@@ -49,7 +49,8 @@ const char *hypervisor_get_uri(Hypervisor *hypervisor);
 gboolean hypervisor_start(Hypervisor *hypervisor, GError **error);
 
 /*
- * Reads the balloon statistics of all guests, each told by its Guest::stats.
+ * Reads the balloon statistics of all guests that may have new ones, each told by its
+ * Guest::stats.
  * Ends when every guest has answered or @deadline_ms is over, whichever is
  * first: a guest that hangs is left out, and its answer counts when it comes.
  */

@@ -14,10 +14,10 @@
  *        ▼
  *   next collection: bulk {a, c}, since {a, b, c} is out for b alone
  *
- * A guest is asked for if it does not hang, and is in no bulk that is out and not
- * blamed on another. So at most one bulk hangs for each guest that does, and the
- * others are held up for one deadline. A bulk that is overdue for no guest's sake
- * (the host or libvirtd is slow) is waited for; its answer counts when it comes.
+ * A guest is asked for if its statistics may be new (LibvirtRhythm), it does not hang,
+ * and it is in no bulk that is out and not blamed on another. So at most one bulk hangs for each
+ * guest that does, and the others are held up for one deadline. A bulk that is overdue for no
+ * guest's sake (the host or libvirtd is slow) is waited for; its answer counts when it comes.
  * Guests that hang, and those with something else overdue, are probed with each
  * collection until they do no longer.
  */
@@ -222,7 +222,8 @@ static gboolean
 is_to_be_asked(LibvirtCollector *collector, const char *uuid, LibvirtGuest *guest,
                guint deadline_ms)
 {
-    if (!libvirt_line_get_domain(libvirt_guest_get_line(guest)) || hangs(guest, deadline_ms))
+    if (!libvirt_line_get_domain(libvirt_guest_get_line(guest)) || hangs(guest, deadline_ms) ||
+        !libvirt_rhythm_is_due(libvirt_guest_get_rhythm(guest), g_get_monotonic_time()))
         return FALSE;
     for (guint i = 0; i < collector->bulks->len; i++) {
         const Bulk *bulk = collector->bulks->pdata[i];

@@ -34,6 +34,7 @@ struct _LibvirtGuest {
     LibvirtJob job;
     guint job_timer;
     gboolean running;
+    LibvirtRhythm rhythm;
 
     gboolean acting;
     MemoryStep step; /* while acting; its device is ... */
@@ -533,6 +534,12 @@ LibvirtLine *
 libvirt_guest_get_line(LibvirtGuest *self)
 {
     return self->line;
+}
+
+LibvirtRhythm *
+libvirt_guest_get_rhythm(LibvirtGuest *self)
+{
+    return &self->rhythm;
 }
 
 unsigned

@@ -8,6 +8,7 @@
 #include "hypervisor/guest.h"
 #include "hypervisor/libvirt/libvirt-ledger.h"
 #include "hypervisor/libvirt/libvirt-line.h"
+#include "hypervisor/libvirt/libvirt-rhythm.h"
 
 #define TYPE_LIBVIRT_GUEST (libvirt_guest_get_type())
 G_DECLARE_FINAL_TYPE(LibvirtGuest, libvirt_guest, MEMPLUG, LIBVIRT_GUEST, Guest)
@@ -52,3 +53,6 @@ void libvirt_guest_take_event(LibvirtGuest *guest, const LibvirtEvent *event);
 
 /* Whether its vCPUs run, as the bulk statistics say. */
 void libvirt_guest_take_running(LibvirtGuest *guest, gboolean running);
+
+/* Returns: (transfer none): the collector's note of when to ask it. */
+LibvirtRhythm *libvirt_guest_get_rhythm(LibvirtGuest *guest);
