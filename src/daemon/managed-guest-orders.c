@@ -299,7 +299,7 @@ managed_guest_plug_virtio_mem_async(ManagedGuest *managed, guint64 max,
     }
     step = (MemoryStep){ .kind = MEMORY_STEP_PLUG_VIRTIO_MEM,
                          .size = max,
-                         .node = node_balance_plug(memory, max) };
+                         .node = node_balance_plug_virtio_mem(memory, max) };
     what = memory_step_describe(&step, memory);
     managed_guest_tell(managed, EVENT_STEP, G_LOG_LEVEL_INFO, "an administrator ordered: %s", what);
     resize_order_async(managed->resize, &step, on_virtio_mem_plugged, g_steal_pointer(&task));

@@ -57,21 +57,34 @@ fixed_of(const GuestMemory *memory, guint node)
     return bytes;
 }
 
-/* With all that virtio-mem is asked for. */
 static guint64
-all_of(const GuestMemory *memory, guint node)
+requested_of(const MemoryDevice *device)
+{
+    return device->requested;
+}
+
+static guint64
+most_of(const MemoryDevice *device)
+{
+    return device->max;
+}
+
+/* With what @counts of each virtio-mem device. */
+static guint64
+all_of(const GuestMemory *memory, guint node, guint64 (*counts)(const MemoryDevice *device))
 {
     guint64 bytes = fixed_of(memory, node);
 
     for (guint i = 0; i < memory->n_devices; i++) {
         if (memory->devices[i].kind == MEMORY_DEVICE_VIRTIO_MEM && memory->devices[i].node == node)
-            bytes += memory->devices[i].requested;
+            bytes += counts(&memory->devices[i]);
     }
     return bytes;
 }
 
-gint64
-node_balance_surplus(const GuestMemory *memory, guint node, gint64 more)
+static gint64
+surplus_of(const GuestMemory *memory, guint node, gint64 more,
+           guint64 (*counts)(const MemoryDevice *device))
 {
     double boot = 0, all = (double)more;
 
@@ -79,21 +92,28 @@ node_balance_surplus(const GuestMemory *memory, guint node, gint64 more)
         return 0;
     for (guint i = 0; i < memory->n_nodes; i++) {
         boot += (double)memory->nodes[i].boot;
-        all += (double)all_of(memory, memory->nodes[i].id);
+        all += (double)all_of(memory, memory->nodes[i].id, counts);
     }
     if (boot <= 0)
         return 0;
-    return (gint64)((double)all_of(memory, node) - all * ((double)boot_of(memory, node) / boot));
+    return (gint64)((double)all_of(memory, node, counts) -
+                    all * ((double)boot_of(memory, node) / boot));
 }
 
-guint
-node_balance_plug(const GuestMemory *memory, guint64 size)
+gint64
+node_balance_surplus(const GuestMemory *memory, guint node, gint64 more)
+{
+    return surplus_of(memory, node, more, requested_of);
+}
+
+static guint
+most_due(const GuestMemory *memory, guint64 size, guint64 (*counts)(const MemoryDevice *device))
 {
     gint64 least = G_MAXINT64;
     guint best = memory->n_nodes > 0 ? memory->nodes[0].id : 0;
 
     for (guint i = 0; has_parts(memory) && i < memory->n_nodes; i++) {
-        gint64 surplus = node_balance_surplus(memory, memory->nodes[i].id, (gint64)size);
+        gint64 surplus = surplus_of(memory, memory->nodes[i].id, (gint64)size, counts);
 
         if (memory->nodes[i].boot == 0 || surplus >= least)
             continue;
@@ -101,6 +121,18 @@ node_balance_plug(const GuestMemory *memory, guint64 size)
         best = memory->nodes[i].id;
     }
     return best;
+}
+
+guint
+node_balance_plug(const GuestMemory *memory, guint64 size)
+{
+    return most_due(memory, size, requested_of);
+}
+
+guint
+node_balance_plug_virtio_mem(const GuestMemory *memory, guint64 max)
+{
+    return most_due(memory, max, most_of);
 }
 
 /*

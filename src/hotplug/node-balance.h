@@ -26,6 +26,10 @@ gint64 node_balance_surplus(const GuestMemory *memory, guint node, gint64 more);
 /* Returns: the node on which a new device of @size bytes is due. */
 guint node_balance_plug(const GuestMemory *memory, guint64 size);
 
+/* Returns: the node on which a new virtio-mem device of at most @max bytes is due: by what
+ *   the nodes could have, since an empty device says nothing by its size. */
+guint node_balance_plug_virtio_mem(const GuestMemory *memory, guint64 max);
+
 /* A device whose size can be chosen. */
 typedef struct {
     guint node;

@@ -395,6 +395,16 @@ recipe_balloon(guint64 size)
     return recipe_step(&(MemoryStep){ .kind = MEMORY_STEP_SET_BALLOON, .size = size });
 }
 
+static gboolean
+has_dimm_of_ours(const GuestMemory *memory)
+{
+    for (guint i = 0; i < memory->n_devices; i++) {
+        if (memory->devices[i].kind == MEMORY_DEVICE_DIMM && memory->devices[i].ours)
+            return TRUE;
+    }
+    return FALSE;
+}
+
 static RecipeShort
 why_above(const Question *question, guint64 beyond)
 {
@@ -411,7 +421,9 @@ why_above(const Question *question, guint64 beyond)
     if (question->means.balloon && beyond < MEMORY_BALLOON_GRAIN)
         return RECIPE_SHORT_GRAIN;
     if (question->means.dimm && guest_memory_dimms(memory) > 0)
-        return beyond < MEMORY_DIMM_GRAIN ? RECIPE_SHORT_GRAIN : RECIPE_SHORT_NOT_OURS;
+        return beyond < MEMORY_DIMM_GRAIN ? RECIPE_SHORT_GRAIN
+               : has_dimm_of_ours(memory) ? RECIPE_SHORT_WHOLE
+                                          : RECIPE_SHORT_NOT_OURS;
     return question->target < memory->boot ? RECIPE_SHORT_BOOT : RECIPE_SHORT_NOT_OURS;
 }
 
@@ -541,6 +553,8 @@ recipe_short_describe(RecipeShort reason)
         [RECIPE_SHORT_MECHANISM] = "it has no device for this mechanism",
         [RECIPE_SHORT_BOOT] = "boot memory can only be taken by a balloon",
         [RECIPE_SHORT_NOT_OURS] = "what is left to take is not memplug's to unplug",
+        [RECIPE_SHORT_WHOLE] = "a DIMM goes only whole, and each that memplug may unplug is "
+                               "larger than what is too much",
         [RECIPE_SHORT_REFUSED] = "the guest does not follow",
     };
 

@@ -41,6 +41,7 @@ typedef enum {
     RECIPE_SHORT_MECHANISM, /* the mechanism's device is not there */
     RECIPE_SHORT_BOOT,      /* boot memory can only be taken by a balloon */
     RECIPE_SHORT_NOT_OURS,  /* what is left to take is not memplug's to unplug */
+    RECIPE_SHORT_WHOLE,     /* each DIMM that is memplug's to unplug is more than may go */
     RECIPE_SHORT_REFUSED,   /* a device is bounded: see the bounds */
 } RecipeShort;
 

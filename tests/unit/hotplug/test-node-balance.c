@@ -153,6 +153,22 @@ test_dimms_come_and_go_where_they_are_due(void **state)
     guest_memory_clear(&memory);
 }
 
+/* An empty device has its node's share of what can come. */
+static void
+test_virtio_mem_devices_are_spread_by_what_they_can_be(void **state)
+{
+    static const guint due[] = { 0, 0, 2, 0 };
+    GuestMemory memory = guest_of(three_nodes, 3);
+
+    for (guint i = 0; i < G_N_ELEMENTS(due); i++) {
+        guint node = node_balance_plug_virtio_mem(&memory, 512 * MIB);
+
+        assert_int_equal(node, due[i]);
+        add_virtio_mem(&memory, node, 512 * MIB);
+    }
+    guest_memory_clear(&memory);
+}
+
 /*
  * Random worlds
  */
@@ -302,6 +318,7 @@ main(void)
         cmocka_unit_test(test_a_node_without_a_part_is_the_last),
         cmocka_unit_test(test_without_nodes_devices_are_filled_in_their_order),
         cmocka_unit_test(test_dimms_come_and_go_where_they_are_due),
+        cmocka_unit_test(test_virtio_mem_devices_are_spread_by_what_they_can_be),
         cmocka_unit_test(test_random_virtio_mem_keeps_the_proportions),
         cmocka_unit_test(test_random_dimms_keep_the_proportions),
     };
