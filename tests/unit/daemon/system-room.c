@@ -63,7 +63,7 @@ system_room_obstacle(void)
         return "there is no polkitd";
     if (!g_file_test(SHARE, G_FILE_TEST_IS_DIR) || !g_file_test(CONFIGURATION, G_FILE_TEST_IS_DIR))
         return "polkitd has no folders here";
-    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+    if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0)
         return "a mount namespace is not allowed here";
     return NULL;
 }
@@ -98,7 +98,7 @@ hide(const SystemRoom *room, const char *name, const char *below)
 {
     g_autofree char *path = path_in(room, name);
 
-    if (mount(path, below, NULL, MS_BIND, NULL) < 0)
+    if (mount(path, below, "none", MS_BIND, NULL) < 0)
         fail_msg("mount %s on %s: %s", path, below, g_strerror(errno));
 }
 

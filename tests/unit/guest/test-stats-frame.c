@@ -335,7 +335,7 @@ test_frames_are_found_between_any_bytes_in_any_pieces(void **state)
 static void
 test_nested_headers_are_not_summed_up_for_ever(void **state)
 {
-    guint8 nested[STATS_FRAME_MOST];
+    guint8 nested[STATS_FRAME_MOST] = { 0 };
     StatsFrameStream stream;
     StatsFrame frame;
     guint8 header[STATS_FRAME_MOST];
