@@ -191,13 +191,6 @@ managed_guest_plug_async(ManagedGuest *managed, guint64 size, GAsyncReadyCallbac
     } else if (size == 0 || size % MEMORY_DIMM_GRAIN != 0) {
         g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
                                 "a DIMM must be a multiple of 128 MiB");
-    } else if (guest_memory_headroom(memory) < size) {
-        g_autofree char *headroom = size_format(guest_memory_headroom(memory));
-
-        g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_NO_SPACE,
-                                "%s has no room for that DIMM: its maximum memory leaves %s for "
-                                "new devices",
-                                guest_get_name(managed->guest), headroom);
     } else if (guest_memory_free_slots(memory) == 0) {
         g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_NO_SPACE, "%s has no free DIMM slot",
                                 guest_get_name(managed->guest));
@@ -206,6 +199,13 @@ managed_guest_plug_async(ManagedGuest *managed, guint64 size, GAsyncReadyCallbac
                                           MIN(size, G_MAXUINT64 - managed->status.requested),
                                       &error)) {
         g_task_return_error(task, error);
+    } else if (guest_memory_headroom(memory) < size) {
+        g_autofree char *headroom = size_format(guest_memory_headroom(memory));
+
+        g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_NO_SPACE,
+                                "%s has no room for that DIMM: its maximum memory leaves %s for "
+                                "new devices",
+                                guest_get_name(managed->guest), headroom);
     } else {
         const MemoryStep step = { .kind = MEMORY_STEP_PLUG_DIMM,
                                   .size = size,
