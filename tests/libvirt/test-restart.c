@@ -90,10 +90,13 @@ test_libvirtd_is_killed(void **state)
 {
     TestStage *stage = test_stage_enter(state);
 
+    /* A single DIMM, which libvirt has noted when its size shows: killed between QEMU's
+     * device_add and its own note of it, libvirt 9.0 knows nothing of the device for as
+     * long as the guest runs, its slot is lost, and memplug does not see it either. */
     order(stage, "vm", 1024 * MIB);
-    begin(stage, "dimm", 1024 * MIB);
+    begin(stage, "dimm", 768 * MIB);
     kill_libvirtd(stage);
-    end(stage, "dimm", 1024 * MIB);
+    end(stage, "dimm", 768 * MIB);
     end(stage, "vm", 1024 * MIB);
 
     order(stage, "vm", 512 * MIB);
