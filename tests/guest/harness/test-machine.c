@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "tests/guest/harness/test-machine.h"
 
-#include <unistd.h>
-
 #define QEMU           "qemu-system-x86_64"
 #define MIB            (G_GUINT64_CONSTANT(1) << 20)
 #define DEFAULT_KERNEL "6.1"
@@ -88,10 +86,30 @@ test_machine_image(const char *kernel, gboolean udev_rule, GError **error)
     return build_image(kernel, udev_rule, &status, error);
 }
 
+/* Asked once a process: the first asking after the machine's start boots a guest. */
+static gpointer
+find_accelerator(gpointer data)
+{
+    const char *const arguments[] = { TEST_FIND_ACCELERATOR, NULL };
+    g_autofree char *output = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GSubprocess) process =
+        g_subprocess_newv(arguments, G_SUBPROCESS_FLAGS_STDOUT_PIPE, &error);
+
+    if (process == NULL ||
+        !g_subprocess_communicate_utf8(process, NULL, NULL, &output, NULL, &error))
+        g_error(TEST_FIND_ACCELERATOR ": %s", error->message);
+    if (!g_subprocess_get_successful(process))
+        g_error(TEST_FIND_ACCELERATOR " failed (see above)");
+    return g_strchomp(g_steal_pointer(&output));
+}
+
 gboolean
 test_machine_has_kvm(void)
 {
-    return access("/dev/kvm", R_OK | W_OK) == 0;
+    static GOnce once = G_ONCE_INIT;
+
+    return g_str_equal(g_once(&once, find_accelerator, NULL), "kvm");
 }
 
 static void

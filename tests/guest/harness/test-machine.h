@@ -17,7 +17,7 @@ typedef struct {
 /* The kernel's command line, without what a test adds. A panic resets the machine. */
 #define TEST_MACHINE_APPEND "console=ttyS0 quiet panic=-1"
 
-/* Whether guests can run on KVM; else on TCG. */
+/* Whether guests can run on KVM (a guest has been seen to, by find-accelerator); else on TCG. */
 gboolean test_machine_has_kvm(void);
 
 /*
