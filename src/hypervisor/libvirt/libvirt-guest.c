@@ -2,9 +2,9 @@
 /*
  * Theory of operation
  *
- *   Guest's calls ──▶ LibvirtLine ──request──▶ thread: libvirt-look, -act, -define
- *                                                 │
- *   Guest's results ◀── LibvirtLedger adds ◀──────┘
+ *   Guest's calls ──▶ LibvirtErrand ──LibvirtLine──▶ thread: libvirt-look, -act, -define
+ *                                                      │
+ *   Guest's results ◀── LibvirtLedger adds ◀───────────┘
  *                            ▲ orders, events
  *
  * The state of a guest is what the following say, the upper hiding the lower:
@@ -15,12 +15,13 @@
  *   busy           job event; while it says so, it is asked again every second
  *   paused       as lifecycle events and the bulk statistics say
  *
- * Limits are those of the domain's metadata, read when the guest appears and when an
- * event says that they changed. A bad value is told of, and changes nothing.
+ * Limits and changes of the definition are in libvirt-definition.c.
  */
 #include "hypervisor/libvirt/libvirt-guest.h"
 
 #include "hypervisor/libvirt/domain-metadata.h"
+#include "hypervisor/libvirt/libvirt-definition.h"
+#include "hypervisor/libvirt/libvirt-errand.h"
 
 struct _LibvirtGuest {
     Guest parent;
@@ -72,51 +73,6 @@ tell_change(LibvirtGuest *self)
     static const GuestMemoryEvent event = { .kind = GUEST_MEMORY_EVENT_CHANGED };
 
     guest_emit_memory_event(MEMPLUG_GUEST(self), &event);
-}
-
-/*
- * Requests
- */
-
-/* Returns: (transfer full) (nullable): a request; if there can be none, @task has ended. */
-static LibvirtRequest *
-begin(LibvirtGuest *self, LibvirtLineUse use, GTask *task)
-{
-    GError *error = NULL;
-    LibvirtRequest *request = libvirt_line_begin(self->line, use, &error);
-
-    if (!request)
-        g_task_return_error(task, error);
-    return request;
-}
-
-/* Hands on what the request of @task returned. */
-static void
-end(GTask *task, GAsyncResult *result, GDestroyNotify free_result)
-{
-    LibvirtGuest *self = g_task_get_source_object(task);
-    GError *error = NULL;
-    gpointer returned = libvirt_line_finish(self->line, result, &error);
-
-    if (error)
-        g_task_return_error(task, error);
-    else
-        g_task_return_pointer(task, returned, free_result);
-}
-
-static void
-on_done(GObject *source, GAsyncResult *result, gpointer data)
-{
-    g_autoptr(GTask) task = data;
-
-    end(task, result, NULL);
-}
-
-static gboolean
-finish_boolean(Guest *guest, GAsyncResult *result, GError **error)
-{
-    g_return_val_if_fail(g_task_is_valid(result, guest), FALSE);
-    return g_task_propagate_pointer(G_TASK(result), error) != NULL;
 }
 
 /*
@@ -188,72 +144,107 @@ complete(LibvirtGuest *self, GuestMemory *memory, gboolean balloon_known)
         memory->obstacle = g_strdup(LIBVIRT_READ_ONLY);
 }
 
-static void
-on_looked(GObject *source, GAsyncResult *result, gpointer data)
+static gpointer
+looked(LibvirtGuest *self, gpointer definition, gpointer returned, const GError *error)
 {
-    g_autoptr(GTask) task = data;
-    LibvirtGuest *self = g_task_get_source_object(task);
-    GError *error = NULL;
-    g_autoptr(LibvirtLook) seen = libvirt_line_finish(self->line, result, &error);
+    g_autoptr(LibvirtLook) look = returned;
 
-    if (!seen) {
-        g_task_return_error(task, error);
-        return;
-    }
-    if (g_task_get_task_data(task)) /* the definition was read as well */
-        libvirt_ledger_take_given(self->ledger, seen->memory->given);
-    take_job(self, seen->job);
-    complete(self, seen->memory, seen->balloon_known);
-    g_task_return_pointer(task, g_steal_pointer(&seen->memory), (GDestroyNotify)guest_memory_free);
+    if (error)
+        return NULL;
+    if (definition) /* it was read as well */
+        libvirt_ledger_take_given(self->ledger, look->memory->given);
+    take_job(self, look->job);
+    complete(self, look->memory, look->balloon_known);
+    return g_steal_pointer(&look->memory);
 }
+
+static const LibvirtErrand look = { LIBVIRT_LINE_LOOK, &libvirt_request_look, looked,
+                                    (GDestroyNotify)guest_memory_free };
 
 static void
 libvirt_guest_observe_async(Guest *guest, GCancellable *cancellable, GAsyncReadyCallback callback,
                             gpointer user_data)
 {
-    LibvirtGuest *self = MEMPLUG_LIBVIRT_GUEST(guest);
     g_autoptr(GTask) task = g_task_new(guest, cancellable, callback, user_data);
-    LibvirtRequest *request = begin(self, LIBVIRT_LINE_LOOK, task);
+    LibvirtRequest *request = libvirt_errand_begin(&look, task);
 
     if (!request)
         return;
     request->pid = guest_get_pid(guest);
-    request->definition = libvirt_ledger_wants_given(self->ledger);
+    request->definition = libvirt_ledger_wants_given(MEMPLUG_LIBVIRT_GUEST(guest)->ledger);
     g_task_set_task_data(task, GINT_TO_POINTER(request->definition), NULL);
-    libvirt_line_send(self->line, LIBVIRT_LINE_LOOK, &libvirt_request_look, request, on_looked,
-                      g_steal_pointer(&task));
+    libvirt_errand_send(&look, request, g_steal_pointer(&task));
 }
 
 static GuestMemory *
 libvirt_guest_observe_finish(Guest *guest, GAsyncResult *result, GError **error)
 {
-    g_return_val_if_fail(g_task_is_valid(result, guest), NULL);
-    return g_task_propagate_pointer(G_TASK(result), error);
+    return libvirt_errand_finish(guest, result, error);
+}
+
+static gpointer
+described(LibvirtGuest *self, gpointer unused, gpointer returned, const GError *error)
+{
+    GuestFacts *facts = returned;
+
+    if (facts && facts->memory)
+        complete(self, facts->memory, FALSE);
+    return facts;
+}
+
+static const LibvirtErrand describe = { LIBVIRT_LINE_LOOK, &libvirt_request_facts, described,
+                                        (GDestroyNotify)guest_facts_free };
+
+static void
+libvirt_guest_describe_async(Guest *guest, GCancellable *cancellable, GAsyncReadyCallback callback,
+                             gpointer user_data)
+{
+    g_autoptr(GTask) task = g_task_new(guest, cancellable, callback, user_data);
+    LibvirtRequest *request = libvirt_errand_begin(&describe, task);
+
+    if (!request)
+        return;
+    request->pid = guest_get_pid(guest);
+    libvirt_errand_send(&describe, request, g_steal_pointer(&task));
+}
+
+static GuestFacts *
+libvirt_guest_describe_finish(Guest *guest, GAsyncResult *result, GError **error)
+{
+    return libvirt_errand_finish(guest, result, error);
 }
 
 /*
  * Acting
  */
 
-static void
-on_acted(GObject *source, GAsyncResult *result, gpointer data)
+static gpointer
+acted(LibvirtGuest *self, gpointer unused, gpointer returned, const GError *error)
 {
-    g_autoptr(GTask) task = data;
-    LibvirtGuest *self = g_task_get_source_object(task);
-    GError *error = NULL;
-    g_autofree char *alias = libvirt_line_finish(self->line, result, &error);
+    g_autofree char *alias = returned;
 
     self->acting = FALSE;
-    if (alias) {
+    if (!error) {
         libvirt_ledger_ordered(self->ledger, &self->step, alias, g_get_monotonic_time());
-        g_task_return_pointer(task, GINT_TO_POINTER(TRUE), NULL);
-        return;
+        return GINT_TO_POINTER(TRUE);
     }
     libvirt_ledger_failed(self->ledger, &self->step);
     /* Somebody works on the domain: see what, so that it is left alone meanwhile. */
     if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_BUSY))
         ask_job(self);
-    g_task_return_error(task, error);
+    return NULL;
+}
+
+static const LibvirtErrand act = { LIBVIRT_LINE_ORDER, &libvirt_request_act, acted, NULL };
+
+static void
+keep_step(LibvirtGuest *self, const MemoryStep *step)
+{
+    self->acting = TRUE;
+    g_free(self->device);
+    self->device = g_strdup(step->device);
+    self->step = *step;
+    self->step.device = self->device;
 }
 
 static void
@@ -272,19 +263,14 @@ libvirt_guest_act_async(Guest *guest, const MemoryStep *step, GCancellable *canc
         g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_PENDING, "another step is in flight");
         return;
     }
-    request = begin(self, LIBVIRT_LINE_ORDER, task);
+    request = libvirt_errand_begin(&act, task);
     if (!request)
         return;
     request->step = *step;
     request->device = g_strdup(step->device);
-    self->acting = TRUE;
-    g_free(self->device);
-    self->device = g_strdup(step->device);
-    self->step = *step;
-    self->step.device = self->device;
+    keep_step(self, step);
     libvirt_ledger_order(self->ledger, step, g_get_monotonic_time());
-    libvirt_line_send(self->line, LIBVIRT_LINE_ORDER, &libvirt_request_act, request, on_acted,
-                      g_steal_pointer(&task));
+    libvirt_errand_send(&act, request, g_steal_pointer(&task));
 }
 
 static void
@@ -301,177 +287,6 @@ libvirt_guest_set_stats_period(Guest *guest, guint period_s)
         return;
     request->period_s = period_s;
     libvirt_line_send(self->line, LIBVIRT_LINE_ORDER, &libvirt_request_period, request, NULL, NULL);
-}
-
-/*
- * Limits
- */
-
-static void
-take_metadata(LibvirtGuest *self, const char *metadata)
-{
-    const char *name = guest_get_name(MEMPLUG_GUEST(self));
-    g_autoptr(GError) error = NULL;
-    GuestLimits limits = { 0 };
-
-    if (domain_metadata_read(metadata, name, &limits, &error))
-        guest_take_limits(MEMPLUG_GUEST(self), &limits);
-    else
-        g_warning("%s; its limits stay as they were", error->message);
-}
-
-static void
-on_metadata(GObject *source, GAsyncResult *result, gpointer data)
-{
-    g_autoptr(LibvirtGuest) self = data;
-    g_autoptr(GError) error = NULL;
-    g_autofree char *metadata = libvirt_line_finish(self->line, result, &error);
-
-    if (metadata)
-        take_metadata(self, metadata);
-    else if (!libvirt_line_is_closed(self->line))
-        g_warning("%s: its limits cannot be read: %s", guest_get_name(MEMPLUG_GUEST(self)),
-                  error->message);
-}
-
-static void
-read_metadata(LibvirtGuest *self)
-{
-    LibvirtRequest *request = libvirt_line_begin(self->line, LIBVIRT_LINE_LOOK, NULL);
-
-    if (request)
-        libvirt_line_send(self->line, LIBVIRT_LINE_LOOK, &libvirt_request_metadata, request,
-                          on_metadata, g_object_ref(self));
-}
-
-static void
-on_limits_stored(GObject *source, GAsyncResult *result, gpointer data)
-{
-    g_autoptr(GTask) task = data;
-    LibvirtGuest *self = g_task_get_source_object(task);
-    const GuestLimits *live = g_task_get_task_data(task);
-    GError *error = NULL;
-
-    if (!libvirt_line_finish(self->line, result, &error)) {
-        g_task_return_error(task, error);
-        return;
-    }
-    if (live)
-        guest_take_limits(MEMPLUG_GUEST(self), live);
-    g_task_return_pointer(task, GINT_TO_POINTER(TRUE), NULL);
-}
-
-static void
-libvirt_guest_change_limits_async(Guest *guest, const GuestLimits *change, guint unset, guint scope,
-                                  GCancellable *cancellable, GAsyncReadyCallback callback,
-                                  gpointer user_data)
-{
-    LibvirtGuest *self = MEMPLUG_LIBVIRT_GUEST(guest);
-    const GuestLimits limits = guest_limits_change(guest_get_limits(guest), change, unset);
-    g_autoptr(GTask) task = g_task_new(guest, cancellable, callback, user_data);
-    LibvirtRequest *request = begin(self, LIBVIRT_LINE_DEFINE, task);
-
-    if (!request)
-        return;
-    request->limits = limits;
-    request->change = *change;
-    request->unset = unset;
-    request->scope = scope;
-    if (scope == GUEST_SCOPE_ALL || scope & GUEST_SCOPE_LIVE)
-        g_task_set_task_data(task, g_memdup2(&limits, sizeof(limits)), g_free);
-    libvirt_line_send(self->line, LIBVIRT_LINE_DEFINE, &libvirt_request_limits, request,
-                      on_limits_stored, g_steal_pointer(&task));
-}
-
-/*
- * The definition
- */
-
-static void
-libvirt_guest_store_memory_async(Guest *guest, guint64 size, GCancellable *cancellable,
-                                 GAsyncReadyCallback callback, gpointer user_data)
-{
-    LibvirtGuest *self = MEMPLUG_LIBVIRT_GUEST(guest);
-    g_autoptr(GTask) task = g_task_new(guest, cancellable, callback, user_data);
-    LibvirtRequest *request = begin(self, LIBVIRT_LINE_DEFINE, task);
-
-    if (!request)
-        return;
-    request->size = size;
-    libvirt_line_send(self->line, LIBVIRT_LINE_DEFINE, &libvirt_request_memory, request, on_done,
-                      g_steal_pointer(&task));
-}
-
-static void
-on_described(GObject *source, GAsyncResult *result, gpointer data)
-{
-    g_autoptr(GTask) task = data;
-    LibvirtGuest *self = g_task_get_source_object(task);
-    GError *error = NULL;
-    GuestFacts *facts = libvirt_line_finish(self->line, result, &error);
-
-    if (!facts) {
-        g_task_return_error(task, error);
-        return;
-    }
-    if (facts->memory)
-        complete(self, facts->memory, FALSE);
-    g_task_return_pointer(task, facts, (GDestroyNotify)guest_facts_free);
-}
-
-static void
-libvirt_guest_describe_async(Guest *guest, GCancellable *cancellable, GAsyncReadyCallback callback,
-                             gpointer user_data)
-{
-    LibvirtGuest *self = MEMPLUG_LIBVIRT_GUEST(guest);
-    g_autoptr(GTask) task = g_task_new(guest, cancellable, callback, user_data);
-    LibvirtRequest *request = begin(self, LIBVIRT_LINE_LOOK, task);
-
-    if (!request)
-        return;
-    request->pid = guest_get_pid(guest);
-    libvirt_line_send(self->line, LIBVIRT_LINE_LOOK, &libvirt_request_facts, request, on_described,
-                      g_steal_pointer(&task));
-}
-
-static GuestFacts *
-libvirt_guest_describe_finish(Guest *guest, GAsyncResult *result, GError **error)
-{
-    g_return_val_if_fail(g_task_is_valid(result, guest), NULL);
-    return g_task_propagate_pointer(G_TASK(result), error);
-}
-
-static void
-on_planned(GObject *source, GAsyncResult *result, gpointer data)
-{
-    g_autoptr(GTask) task = data;
-
-    end(task, result, (GDestroyNotify)guest_setup_plan_free);
-}
-
-static void
-libvirt_guest_setup_async(Guest *guest, const GuestSetup *wanted, gboolean apply,
-                          GCancellable *cancellable, GAsyncReadyCallback callback,
-                          gpointer user_data)
-{
-    const LibvirtLineUse use = apply ? LIBVIRT_LINE_DEFINE : LIBVIRT_LINE_PLAN;
-    LibvirtGuest *self = MEMPLUG_LIBVIRT_GUEST(guest);
-    g_autoptr(GTask) task = g_task_new(guest, cancellable, callback, user_data);
-    LibvirtRequest *request = begin(self, use, task);
-
-    if (!request)
-        return;
-    request->setup = *wanted;
-    request->apply = apply;
-    libvirt_line_send(self->line, use, &libvirt_request_setup, request, on_planned,
-                      g_steal_pointer(&task));
-}
-
-static GuestSetupPlan *
-libvirt_guest_setup_finish(Guest *guest, GAsyncResult *result, GError **error)
-{
-    g_return_val_if_fail(g_task_is_valid(result, guest), NULL);
-    return g_task_propagate_pointer(G_TASK(result), error);
 }
 
 /*
@@ -514,7 +329,7 @@ libvirt_guest_take_event(LibvirtGuest *self, const LibvirtEvent *event)
         ask_job(self);
     else if (event->kind == LIBVIRT_EVENT_METADATA &&
              (!event->text || g_str_equal(event->text, DOMAIN_METADATA_URI)))
-        read_metadata(self);
+        libvirt_definition_read_metadata(self);
     else if (libvirt_ledger_take_event(self->ledger, event, &told))
         guest_emit_memory_event(MEMPLUG_GUEST(self), &told);
 }
@@ -555,7 +370,7 @@ take_arrival(LibvirtGuest *self, const LibvirtArrival *arrival, const LibvirtTer
     libvirt_ledger_forget_given(self->ledger);
     self->lost = FALSE;
     self->running = arrival->running;
-    take_metadata(self, arrival->metadata);
+    libvirt_definition_take_metadata(self, arrival->metadata);
     tell_state(self);
 }
 
@@ -645,14 +460,9 @@ libvirt_guest_class_init(LibvirtGuestClass *class)
     guest_class->observe_async = libvirt_guest_observe_async;
     guest_class->observe_finish = libvirt_guest_observe_finish;
     guest_class->act_async = libvirt_guest_act_async;
-    guest_class->act_finish = finish_boolean;
+    guest_class->act_finish = libvirt_errand_finish_boolean;
     guest_class->set_stats_period = libvirt_guest_set_stats_period;
-    guest_class->change_limits_async = libvirt_guest_change_limits_async;
-    guest_class->change_limits_finish = finish_boolean;
-    guest_class->store_memory_async = libvirt_guest_store_memory_async;
-    guest_class->store_memory_finish = finish_boolean;
     guest_class->describe_async = libvirt_guest_describe_async;
     guest_class->describe_finish = libvirt_guest_describe_finish;
-    guest_class->setup_async = libvirt_guest_setup_async;
-    guest_class->setup_finish = libvirt_guest_setup_finish;
+    libvirt_definition_class_init(guest_class);
 }

@@ -7,15 +7,8 @@
  *                     ──STARTED event────────────────┘           │  known guest goes on
  *                     ──STOPPED event────────▶ guest-removed ◀───┴─ does not run
  *
- * A visit finds out what a domain is, by its UUID, in a thread. It is the only way
- * to become a guest, so it does not matter who noticed first. An event of stopping
- * that overtakes a visit has the domain visited once more.
- *
- * Listing all domains waits for any that is being started, and so for the hook that may
- * be waiting for memplug. So nothing waits for the list: those who are known already
- * are visited one by one, each waiting only for itself, and new ones come by their
- * events. The list is for those that ran before the connection, and, once in a while,
- * for what was missed.
+ * Visits and lists are LibvirtSearch's. An event of stopping that overtakes a visit has
+ * the domain visited once more.
  *
  * Without a connection the guests stay, unreachable. The next one finds them again:
  * the same run if it has the same id and the same process.
@@ -23,7 +16,7 @@
 #include "hypervisor/libvirt/libvirt-hypervisor.h"
 
 #include "hypervisor/libvirt/libvirt-collect.h"
-#include "hypervisor/libvirt/libvirt-error.h"
+#include "hypervisor/libvirt/libvirt-search.h"
 
 const LibvirtTuning libvirt_tuning_default = {
     .connection = {
@@ -64,15 +57,12 @@ struct _LibvirtHypervisor {
     const LibvirtTuning *tuning;
     LibvirtConnection *connection;
     LibvirtCollector *collector;
-    GHashTable *guests;   /* UUID → LibvirtGuest */
-    GHashTable *visiting; /* UUID → number of visits that have not ended */
-    gboolean listing;
+    LibvirtSearch *search;
+    GHashTable *guests; /* UUID → LibvirtGuest */
     guint relist;
 };
 
 G_DEFINE_FINAL_TYPE(LibvirtHypervisor, libvirt_hypervisor, TYPE_HYPERVISOR)
-
-static void visit(LibvirtHypervisor *self, const char *uuid, gboolean continues);
 
 /*
  * Guests come and go
@@ -130,8 +120,9 @@ is_same_run(LibvirtGuest *guest, const LibvirtArrival *arrival)
 }
 
 static void
-take_arrival(LibvirtHypervisor *self, const char *uuid, const LibvirtArrival *arrival)
+on_arrived(const char *uuid, const LibvirtArrival *arrival, gpointer data)
 {
+    LibvirtHypervisor *self = data;
     const LibvirtTerms terms = terms_of(self);
     LibvirtGuest *guest = g_hash_table_lookup(self->guests, uuid);
 
@@ -147,188 +138,38 @@ take_arrival(LibvirtHypervisor *self, const char *uuid, const LibvirtArrival *ar
     hypervisor_emit_guest_added(MEMPLUG_HYPERVISOR(self), MEMPLUG_GUEST(guest));
 }
 
-/*
- * Visits
- */
-
-typedef struct {
-    virConnectPtr connection; /* a reference */
-    char *uuid;
-    gboolean continues;
-} Place;
-
 static void
-place_free(gpointer data)
+on_absent(const char *uuid, gpointer data)
 {
-    Place *place = data;
-
-    virConnectClose(place->connection);
-    g_free(place->uuid);
-    g_free(place);
-}
-
-/* In a thread. */
-static gpointer
-run_visit(gpointer data, GError **error)
-{
-    const Place *place = data;
-    virDomainPtr domain = virDomainLookupByUUIDString(place->connection, place->uuid);
-    LibvirtArrival *arrival;
-
-    if (!domain) {
-        libvirt_error_take(NULL, error);
-        return NULL;
-    }
-    arrival = libvirt_look_arrival(domain, error);
-    virDomainFree(domain);
-    if (arrival)
-        arrival->continues |= place->continues;
-    return arrival;
-}
-
-typedef struct {
-    LibvirtHypervisor *hypervisor; /* not to be touched when the visit was cancelled */
-    char *uuid;
-    gboolean continues;
-} Visit;
-
-static void
-visit_free(Visit *visiting)
-{
-    g_free(visiting->uuid);
-    g_free(visiting);
-}
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(Visit, visit_free)
-
-static void
-count_visit(LibvirtHypervisor *self, const char *uuid, int more)
-{
-    int n = GPOINTER_TO_INT(g_hash_table_lookup(self->visiting, uuid)) + more;
-
-    if (n > 0)
-        g_hash_table_insert(self->visiting, g_strdup(uuid), GINT_TO_POINTER(n));
-    else
-        g_hash_table_remove(self->visiting, uuid);
+    remove_guest(data, uuid);
 }
 
 static void
-on_visited(GObject *source, GAsyncResult *result, gpointer data)
-{
-    g_autoptr(Visit) visited = data;
-    LibvirtHypervisor *self = visited->hypervisor;
-    g_autoptr(GError) error = NULL;
-    g_autoptr(LibvirtArrival) arrival = libvirt_workers_run_finish(result, &error);
-
-    if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
-        return; /* it is over */
-    count_visit(self, visited->uuid, -1);
-    /* A handle of a connection that has ended meanwhile is of no use. */
-    if (arrival &&
-        virDomainGetConnect(arrival->domain) == libvirt_connection_get(self->connection)) {
-        take_arrival(self, visited->uuid, arrival);
-    } else if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND)) {
-        remove_guest(self, visited->uuid);
-    } else if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT)) {
-        /* It is started, or its QEMU hangs while libvirtd comes up: waits behind that. */
-        visit(self, visited->uuid, visited->continues);
-    } else if (error) {
-        g_debug("domain %s: %s", visited->uuid, error->message);
-    }
-}
-
-static void
-visit(LibvirtHypervisor *self, const char *uuid, gboolean continues)
-{
-    static const LibvirtWorkKind visiting = { run_visit, place_free,
-                                              (GDestroyNotify)libvirt_arrival_free };
-    virConnectPtr connection = libvirt_connection_get(self->connection);
-    g_autofree char *line = g_strconcat(uuid, " visit", NULL);
-    Visit *about;
-    Place *place;
-
-    if (!connection)
-        return; /* the next one begins with visits */
-    virConnectRef(connection);
-    place = g_new(Place, 1);
-    *place = (Place){ connection, g_strdup(uuid), continues };
-    about = g_new(Visit, 1);
-    *about = (Visit){ self, g_strdup(uuid), continues };
-    count_visit(self, uuid, 1);
-    libvirt_workers_run_async(libvirt_connection_get_workers(self->connection), line,
-                              self->tuning->visit_ms, &visiting, place, NULL, on_visited, about);
-}
-
-/*
- * The list
- */
-
-/* In a thread. Returns: (transfer full): the UUIDs of all that run. */
-static gpointer
-run_list(gpointer data, GError **error)
-{
-    const Place *place = data;
-    g_autoptr(GStrvBuilder) uuids = g_strv_builder_new();
-    virDomainPtr *domains;
-    int n = virConnectListAllDomains(place->connection, &domains, VIR_CONNECT_LIST_DOMAINS_ACTIVE);
-
-    if (n < 0) {
-        libvirt_error_take("cannot list the domains", error);
-        return NULL;
-    }
-    for (int i = 0; i < n; i++) {
-        char uuid[VIR_UUID_STRING_BUFLEN];
-
-        virDomainGetUUIDString(domains[i], uuid);
-        g_strv_builder_add(uuids, uuid);
-        virDomainFree(domains[i]);
-    }
-    free(domains);
-    return g_strv_builder_end(uuids);
-}
-
-static void
-on_listed(GObject *source, GAsyncResult *result, gpointer data)
+on_listed(const char *const *uuids, gpointer data)
 {
     LibvirtHypervisor *self = data;
-    g_autoptr(GError) error = NULL;
-    g_auto(GStrv) uuids = libvirt_workers_run_finish(result, &error);
-    g_autoptr(GList) known = NULL;
+    g_autoptr(GList) known = g_hash_table_get_keys(self->guests);
 
-    if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
-        return; /* it is over, and @self has gone */
-    self->listing = FALSE;
-    if (error)
-        g_debug("%s", error->message);
-    if (!uuids)
-        return;
     for (guint i = 0; uuids[i]; i++) {
         if (!g_hash_table_contains(self->guests, uuids[i]) &&
-            !g_hash_table_contains(self->visiting, uuids[i]))
-            visit(self, uuids[i], FALSE);
+            !libvirt_search_is_visiting(self->search, uuids[i]))
+            libvirt_search_visit(self->search, uuids[i], FALSE);
     }
-    known = g_hash_table_get_keys(self->guests);
     for (GList *link = known; link; link = link->next) {
-        if (!g_strv_contains((const char *const *)uuids, link->data))
-            visit(self, link->data, FALSE); /* and find that it does not run */
+        if (!g_strv_contains(uuids, link->data))
+            libvirt_search_visit(self->search, link->data, FALSE); /* and find it does not run */
     }
 }
 
 static void
-list(LibvirtHypervisor *self)
+on_settled(gpointer data)
 {
-    static const LibvirtWorkKind listing = { run_list, place_free, (GDestroyNotify)g_strfreev };
-    virConnectPtr connection = libvirt_connection_get(self->connection);
-    Place *place;
+    LibvirtHypervisor *self = data;
 
-    if (!connection || self->listing)
-        return;
-    self->listing = TRUE;
-    virConnectRef(connection);
-    place = g_new0(Place, 1);
-    place->connection = connection;
-    libvirt_workers_run_async(libvirt_connection_get_workers(self->connection), "list",
-                              LIBVIRT_WORKERS_PATIENT, &listing, place, NULL, on_listed, self);
+    g_debug("libvirt: %u guests run", g_hash_table_size(self->guests));
 }
+
+static const LibvirtSearchWatcher search_watcher = { on_arrived, on_absent, on_listed, on_settled };
 
 static gboolean
 on_relist(gpointer data)
@@ -343,7 +184,7 @@ on_relist(gpointer data)
             g_hash_table_size(self->guests), bulk.calls, bulk.late, bulk.asked,
             (double)bulk.busy_us / 1e3 / MAX(bulk.calls, 1), (double)bulk.longest_us / 1e3,
             all.calls, (double)all.busy_us / 1e3 / MAX(all.calls, 1));
-    list(self);
+    libvirt_search_list(self->search);
     return G_SOURCE_CONTINUE;
 }
 
@@ -374,9 +215,9 @@ on_ready(gpointer data)
         tell_connection(self, "connected", G_LOG_LEVEL_MESSAGE);
     for (GList *link = known; link; link = link->next) {
         libvirt_guest_release(g_hash_table_lookup(self->guests, link->data));
-        visit(self, link->data, FALSE);
+        libvirt_search_visit(self->search, link->data, FALSE);
     }
-    list(self);
+    libvirt_search_list(self->search);
 }
 
 static void
@@ -402,14 +243,14 @@ on_event(const LibvirtEvent *event, gpointer data)
     virDomainGetUUIDString(event->domain, uuid);
     guest = g_hash_table_lookup(self->guests, uuid);
     if (event->kind == LIBVIRT_EVENT_LIFECYCLE && event->number == VIR_DOMAIN_EVENT_STARTED) {
-        visit(self, uuid,
-              event->detail == VIR_DOMAIN_EVENT_STARTED_MIGRATED ||
-                  event->detail == VIR_DOMAIN_EVENT_STARTED_RESTORED);
+        libvirt_search_visit(self->search, uuid,
+                             event->detail == VIR_DOMAIN_EVENT_STARTED_MIGRATED ||
+                                 event->detail == VIR_DOMAIN_EVENT_STARTED_RESTORED);
     } else if (event->kind == LIBVIRT_EVENT_LIFECYCLE &&
                event->number == VIR_DOMAIN_EVENT_STOPPED) {
         remove_guest(self, uuid);
-        if (g_hash_table_contains(self->visiting, uuid))
-            visit(self, uuid, FALSE);
+        if (libvirt_search_is_visiting(self->search, uuid))
+            libvirt_search_visit(self->search, uuid, FALSE);
     } else if (guest) {
         libvirt_guest_take_event(guest, event);
     }
@@ -466,6 +307,7 @@ libvirt_hypervisor_new_tuned(const char *uri, const LibvirtTuning *tuning, GErro
     self = g_object_new(TYPE_LIBVIRT_HYPERVISOR, "uri", uri, NULL);
     self->tuning = tuning;
     self->connection = libvirt_connection_new(uri, &tuning->connection, &watcher, self);
+    self->search = libvirt_search_new(self->connection, tuning->visit_ms, &search_watcher, self);
     self->collector =
         libvirt_collector_new(libvirt_connection_get_workers(self->connection), self->guests);
     return MEMPLUG_HYPERVISOR(self);
@@ -481,7 +323,6 @@ static void
 libvirt_hypervisor_init(LibvirtHypervisor *self)
 {
     self->guests = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_object_unref);
-    self->visiting = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 }
 
 static void
@@ -498,6 +339,7 @@ libvirt_hypervisor_dispose(GObject *object)
         libvirt_guest_close(guest);
     g_hash_table_remove_all(self->guests);
     g_clear_pointer(&self->collector, libvirt_collector_free);
+    g_clear_pointer(&self->search, libvirt_search_free);
     libvirt_connection_free(connection);
     G_OBJECT_CLASS(libvirt_hypervisor_parent_class)->dispose(object);
 }
@@ -508,7 +350,6 @@ libvirt_hypervisor_finalize(GObject *object)
     LibvirtHypervisor *self = MEMPLUG_LIBVIRT_HYPERVISOR(object);
 
     g_hash_table_unref(self->guests);
-    g_hash_table_unref(self->visiting);
     G_OBJECT_CLASS(libvirt_hypervisor_parent_class)->finalize(object);
 }
 
