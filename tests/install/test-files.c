@@ -31,6 +31,7 @@ static const struct {
     { "MEMPLUG_DATADIR", "bash-completion/completions/memplugd", 0644, "" },
     { "MEMPLUG_MANDIR", "man1/memplug.1", 0644, "MEMPLUG_MAN" },
     { "MEMPLUG_MANDIR", "man5/memplug.conf.5", 0644, "MEMPLUG_MAN" },
+    { "MEMPLUG_MANDIR", "man5/memplug-journal.5", 0644, "MEMPLUG_MAN" },
     { "MEMPLUG_MANDIR", "man8/memplugd.8", 0644, "MEMPLUG_MAN" },
     { "MEMPLUG_MANDIR", "man8/memplug-guest.8", 0644, "MEMPLUG_MAN" },
     { "MEMPLUG_UDEVDIR", "rules.d/80-memplug-online.rules", 0644, "" },
