@@ -15,6 +15,12 @@
  *     cannot be split evenly (less than a byte for each guest) stays free.
  *
  * tests/unit/allocate/test-properties.c holds each of them to that.
+ *
+ * A rule taken over from another system is to do what it does there, neither better
+ * nor worse. So it may say how often it speaks: between, the planner repeats its last
+ * targets. And it may say that it paces itself: the damping of the limits, which it
+ * never had, is then left out. Floors, ceilings and budget hold all the same, and that
+ * donors give before acceptors get.
  */
 #pragma once
 
@@ -23,6 +29,10 @@
 /* The host as a policy sees it. */
 typedef struct {
     guint64 budget; /* bytes to be shared among the guests given */
+    guint64 total;  /* the host's memory, what it keeps for itself included; >= budget */
+    guint64 free;   /* of @total, what no guest has: whether a guest's memory has been
+                     * touched yet does not show, since it can be at any moment */
+    gboolean share; /* what nobody demands is to be handed out, not kept */
 } HostView;
 
 /* A guest as a policy sees it. 0 <= floor <= ceiling. */
@@ -36,11 +46,22 @@ typedef struct {
     guint64 demand;    /* the predictor says it needs */
     double weight;     /* its share under scarcity; more than 0 */
     gboolean pressed;  /* it swaps in or stalls */
+
+    /* What the guest said of itself last: for the rules of other systems, whose own
+     * judgement is the point. Not to be trusted; they need not even add up. */
+    guint64 total;     /* MemTotal */
+    guint64 free;      /* MemFree */
+    guint64 cached;    /* page cache */
+    guint64 committed; /* Committed_AS; where it tells none, total - free - cached */
+    guint64 swapped;   /* in swap; 0 where it tells nothing */
 } GuestView;
 
 typedef struct {
     const char *name;
     const char *summary; /* one line, for people */
+    gint64 interval_us;  /* it speaks only so often, and its last targets hold between;
+                          * 0: in every plan */
+    gboolean paced;      /* it damps its moves itself, or not at all: the limits must not */
     void (*allocate)(const HostView *host, const GuestView *guests, gsize n_guests,
                      guint64 *targets);
 } Policy;

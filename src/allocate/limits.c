@@ -224,17 +224,18 @@ static const struct {
     Limit limit;
     const char *text;
     guint64 (*apply)(const LimitCase *c, guint64 target);
+    gboolean damps; /* left out for a policy that has its own pace */
 } stages[] = {
-    { LIMIT_FLOOR, "raised to its floor", limit_floor },
-    { LIMIT_CEILING, "lowered to its ceiling", limit_ceiling },
-    { LIMIT_PRESSED, "not shrunk while under pressure", limit_pressed },
-    { LIMIT_COOL_DOWN, "not shrunk so soon after it grew", limit_cool_down },
-    { LIMIT_DEAD_BAND, "left alone for so small a change", limit_dead_band },
-    { LIMIT_UNSEEN, "not shrunk again before the last shrink is seen", limit_unseen },
-    { LIMIT_STEP, "shrunk by no more than one step at a time", limit_step },
-    { LIMIT_GRAIN, "rounded to what its devices can reach", limit_grain },
-    { LIMIT_BUDGET, "cut to the budget", NULL },
-    { LIMIT_DONORS, "grows when others have given back", NULL },
+    { LIMIT_FLOOR, "raised to its floor", limit_floor, FALSE },
+    { LIMIT_CEILING, "lowered to its ceiling", limit_ceiling, FALSE },
+    { LIMIT_PRESSED, "not shrunk while under pressure", limit_pressed, TRUE },
+    { LIMIT_COOL_DOWN, "not shrunk so soon after it grew", limit_cool_down, TRUE },
+    { LIMIT_DEAD_BAND, "left alone for so small a change", limit_dead_band, TRUE },
+    { LIMIT_UNSEEN, "not shrunk again before the last shrink is seen", limit_unseen, TRUE },
+    { LIMIT_STEP, "shrunk by no more than one step at a time", limit_step, TRUE },
+    { LIMIT_GRAIN, "rounded to what its devices can reach", limit_grain, FALSE },
+    { LIMIT_BUDGET, "cut to the budget", NULL, FALSE },
+    { LIMIT_DONORS, "grows when others have given back", NULL, FALSE },
 };
 
 const char *
@@ -255,7 +256,7 @@ damp(const LimitCase *c, guint64 raw)
     for (gsize i = 0; i < G_N_ELEMENTS(stages); i++) {
         guint64 before = limited.target;
 
-        if (!stages[i].apply)
+        if (!stages[i].apply || (stages[i].damps && c->tuning->undamped))
             continue;
         limited.target = stages[i].apply(c, before);
         if (limited.target != before)

@@ -37,6 +37,8 @@ typedef struct {
     double shrink_step;      /* of requested: the most that is taken at once */
     guint64 shrink_step_min; /* bytes: the shrink step is never smaller than this */
     gint64 cool_down_us;     /* no shrink for so long after the guest grew */
+    gboolean undamped;       /* all of the above is left out, and what spares a guest under
+                              * pressure: the policy has its own pace */
 } LimitTuning;
 
 /* Defaults, each with its reason in limits.c. */
@@ -75,7 +77,7 @@ typedef struct {
  *     max(actual, floor) if that exceeds it;
  *   - a guest under pressure keeps what it has, unless its ceiling or the budget
  *     forbids it, and the budget only after all unpressed guests were cut to their
- *     raw targets;
+ *     raw targets (not if @tuning is undamped);
  *   - a target is a size that the guest's devices can reach, or what the guest has
  *     or was asked for; or its floor, where none of these serves;
  *   - raising one guest's raw target never lowers its limited one, nor raises that

@@ -26,10 +26,21 @@ planner_predict(PlanGuest *guests, gsize n_guests, gint64 now)
     }
 }
 
+/* What the guest said of itself, as it said it. */
+static void
+view_sample(GuestView *view, const Sample *latest)
+{
+    view->total = latest->total;
+    view->free = latest->free;
+    view->cached = latest->cached;
+    view->committed = minus(minus(latest->total, latest->free), latest->cached);
+}
+
 static GuestView
 to_view(const PlanGuest *guest)
 {
-    return (GuestView){
+    const Sample *latest = sample_ring_get(guest->ring, 0);
+    GuestView view = {
         .floor = guest->floor,
         .ceiling = guest->ceiling,
         .actual = guest->actual,
@@ -40,6 +51,10 @@ to_view(const PlanGuest *guest)
         .weight = guest->weight,
         .pressed = guest->forecast.pressed,
     };
+
+    if (latest)
+        view_sample(&view, latest);
+    return view;
 }
 
 static LimitGuest
@@ -110,16 +125,73 @@ keep_pinned(PlanGuest *guest)
     guest->limits = 0;
 }
 
+static HostView
+to_host(const PlanSettings *settings, guint64 pinned, guint64 taken)
+{
+    guint64 total = MAX(settings->host_total, settings->budget);
+
+    return (HostView){
+        .budget = minus(settings->budget, pinned),
+        .total = total,
+        .free = minus(total, taken),
+        .share = settings->share,
+    };
+}
+
+/* Returns: whether the policy speaks in this plan, which is then noted. */
+static gboolean
+is_due(const PlanSettings *settings, gint64 now)
+{
+    gint64 *spoken = settings->spoken_us;
+
+    if (!spoken)
+        return TRUE;
+    if (*spoken != 0 && now >= *spoken && now - *spoken < settings->policy->interval_us)
+        return FALSE;
+    *spoken = now;
+    return TRUE;
+}
+
+/* The policy is silent: its last targets hold, and who is new stays as it is. */
+static void
+repeat(const PlanGuest *guests, gsize n_guests, PlanTable *table)
+{
+    for (gsize i = 0, k = 0; i < n_guests; i++) {
+        const PlanGuest *guest = &guests[i];
+
+        if (guest->pin == PLAN_PIN_NONE)
+            table->raw[k++] =
+                CLAMP(guest->raw > 0 ? guest->raw : guest->requested, guest->floor, guest->ceiling);
+    }
+}
+
+/* Fills in the table's raw targets and what the limits make of them. */
+static void
+decide(const PlanSettings *settings, const PlanGuest *guests, gsize n_guests, const HostView *host,
+       gint64 now, PlanTable *table)
+{
+    LimitTuning tuning = settings->tuning;
+
+    tuning.undamped |= settings->policy->paced;
+    if (is_due(settings, now))
+        settings->policy->allocate(host, table->views, table->n, table->raw);
+    else
+        repeat(guests, n_guests, table);
+    limits_apply(&tuning, host, table->views, table->guests, table->n, table->raw, now,
+                 table->limited);
+}
+
 PlanSummary
 planner_allocate(const PlanSettings *settings, PlanGuest *guests, gsize n_guests, gint64 now)
 {
     g_auto(PlanTable) table = { 0 };
-    guint64 pinned = 0, floors = 0;
+    guint64 pinned = 0, floors = 0, taken = 0;
     PlanSummary summary = { 0 };
     HostView host;
 
     plan_table_init(&table, n_guests);
     for (gsize i = 0; i < n_guests; i++) {
+        taken = add(taken, guests[i].actual);
         if (guests[i].pin != PLAN_PIN_NONE) {
             pinned = add(pinned, MAX(guests[i].actual, guests[i].requested));
             continue;
@@ -128,10 +200,8 @@ planner_allocate(const PlanSettings *settings, PlanGuest *guests, gsize n_guests
         plan_table_add(&table, &guests[i]);
     }
 
-    host.budget = minus(settings->budget, pinned);
-    settings->policy->allocate(&host, table.views, table.n, table.raw);
-    limits_apply(&settings->tuning, &host, table.views, table.guests, table.n, table.raw, now,
-                 table.limited);
+    host = to_host(settings, pinned, taken);
+    decide(settings, guests, n_guests, &host, now, &table);
 
     for (gsize i = 0, k = 0; i < n_guests; i++) {
         if (guests[i].pin != PLAN_PIN_NONE) {

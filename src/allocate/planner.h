@@ -45,10 +45,11 @@ typedef struct {
     gint64 grown_us;  /* when it last was asked to grow, ... */
     gint64 shrunk_us; /* ... and to shrink; 0: never */
     PlanPin pin;      /* in and out: see planner_predict() */
+    guint64 raw;      /* in and out: the policy's target; as it was in the last plan of this
+                       * guest, 0 if there was none, for policies that speak only now and then */
 
     /* out */
     Forecast forecast;
-    guint64 raw;    /* the policy's target */
     guint64 target; /* after the limits */
     guint limits;   /* Limit: which changed it */
 } PlanGuest;
@@ -57,6 +58,10 @@ typedef struct {
     const Policy *policy;
     LimitTuning tuning;
     guint64 budget;
+    guint64 host_total; /* the host's memory; 0, or less than the budget: the budget */
+    gboolean share;     /* what nobody demands is handed out, not kept */
+    gint64 *spoken_us;  /* (nullable): when the policy last spoke, 0: never. The caller's, changed
+                         * by the planner; without it the policy speaks in every plan */
 } PlanSettings;
 
 /* What came of a plan as a whole. */

@@ -70,6 +70,18 @@ set_policy(Config *config, const char *value, GError **error)
 }
 
 static gboolean
+set_surplus(Config *config, const char *value, GError **error)
+{
+    if (!g_str_equal(value, "keep") && !g_str_equal(value, "share")) {
+        g_set_error(error, CONFIG_ERROR, CONFIG_ERROR_INVALID, "'%s' is neither keep nor share",
+                    value);
+        return FALSE;
+    }
+    config->share = g_str_equal(value, "share");
+    return TRUE;
+}
+
+static gboolean
 set_predictor(Config *config, const char *value, GError **error)
 {
     const Predictor *predictor = predictor_find(value);
@@ -93,9 +105,9 @@ static const struct {
     const char *key;
     gboolean (*set)(Config *config, const char *value, GError **error);
 } settings[] = {
-    { "host", "budget", set_budget },         { "host", "reserve", set_reserve },
-    { "host", "interval", set_interval },     { "policy", "name", set_policy },
-    { "policy", "predictor", set_predictor },
+    { "host", "budget", set_budget },     { "host", "reserve", set_reserve },
+    { "host", "interval", set_interval }, { "policy", "name", set_policy },
+    { "policy", "surplus", set_surplus }, { "policy", "predictor", set_predictor },
 };
 
 static gboolean

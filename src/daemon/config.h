@@ -19,6 +19,7 @@ typedef struct {
     gboolean has_reserve; /* else a tenth of the host, see config_budget() */
     gint64 interval_us;   /* between two cycles */
     const Policy *policy;
+    gboolean share; /* what nobody demands is handed out to the guests, not kept */
     const Predictor *predictor;
     GuestLimits defaults;
     GHashTable *guests; /* owned: name -> GuestLimits */

@@ -22,6 +22,7 @@ struct _Cycle {
     Hypervisor *hypervisor;
     Roster *roster;
     PlanSettings settings;
+    gint64 spoken_us; /* when the policy last spoke */
     gint64 interval_us;
     guint64 host_memory;
 
@@ -172,10 +173,15 @@ on_event(Cycle *cycle, const Event *event)
 void
 cycle_configure(Cycle *cycle, const Config *config)
 {
+    if (cycle->settings.policy != config->policy)
+        cycle->spoken_us = 0;
     cycle->settings = (PlanSettings){
         .policy = config->policy,
         .tuning = limit_tuning_default,
         .budget = config_budget(config, cycle->host_memory),
+        .host_total = cycle->host_memory,
+        .share = config->share,
+        .spoken_us = &cycle->spoken_us,
     };
     if (cycle->interval_us == config->interval_us)
         return;

@@ -25,6 +25,7 @@ struct _ManagedGuest {
     GuestStatus status;
     gint64 grown_us;  /* when it was last asked to grow, ... */
     gint64 shrunk_us; /* ... and to shrink */
+    guint64 raw;      /* the policy's target as of the last plan; 0: none */
     guint64 proposed; /* dry run: what was last told to be wanted */
 };
 

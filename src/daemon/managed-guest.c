@@ -362,6 +362,7 @@ managed_guest_collect(ManagedGuest *managed, PlanGuest *plan, gint64 now)
         .grown_us = managed->grown_us,
         .shrunk_us = managed->shrunk_us,
         .pin = pin_of(managed, now),
+        .raw = managed->raw,
     };
     return TRUE;
 }
@@ -383,6 +384,7 @@ managed_guest_apply(ManagedGuest *managed, const PlanGuest *plan, gint64 now)
 
     status->forecast = plan->forecast;
     status->pin = plan->pin;
+    managed->raw = plan->raw;
     if (plan->pin != PLAN_PIN_NONE || plan->target == before)
         return;
     if (managed->dry_run) {

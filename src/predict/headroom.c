@@ -251,12 +251,34 @@ nothing_to_go_by(const char *reason)
     return (Forecast){ .valid = FALSE, .reason = reason };
 }
 
+/* The parts in the order of their say: the last of them that has any decides. */
+static void
+tell_parts(Forecast *forecast, const double *bytes, double overhead)
+{
+    static const char *const names[] = { "in use", "trend", "pressure", "recent peak" };
+
+    for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+        guint64 whole = bytes[i] > 0 ? to_bytes(bytes[i] + MAX(0, overhead)) : 0;
+
+        forecast->parts[i] = (ForecastPart){ names[i], whole };
+        if (whole > forecast->parts[forecast->decisive].bytes)
+            forecast->decisive = i;
+    }
+    forecast->n_parts = G_N_ELEMENTS(names);
+}
+
+static double
+with_headroom(double use)
+{
+    return use + MAX(HEADROOM_FRACTION * use, HEADROOM_MIN);
+}
+
 static Forecast
 headroom_forecast(PredictorState *state, const SampleRing *ring, guint64 actual, gint64 now)
 {
     const Sample *latest = sample_ring_get(ring, 0);
     const char *pressure;
-    double overhead, used, growth, need, peak;
+    double overhead, used, growth, need, peak, parts[FORECAST_PARTS_MAX] = { 0 };
     Forecast forecast = { .valid = TRUE };
 
     if (!latest)
@@ -268,18 +290,21 @@ headroom_forecast(PredictorState *state, const SampleRing *ring, guint64 actual,
     used = MAX(0, (double)sample_used(latest) + MIN(0, overhead));
     forecast.slope = overhead < 0 ? 0 : trend(ring);
     growth = overhead < 0 ? 0 : expected_growth(ring, forecast.slope, now);
-    need = used + growth;
-    need += MAX(HEADROOM_FRACTION * need, HEADROOM_MIN);
+    need = with_headroom(used + growth);
+    parts[0] = with_headroom(used);
+    parts[1] = growth > 0 ? need : 0;
     forecast.reason = growth > HEADROOM_MIN ? "growing" : "in use and headroom";
 
     pressure = find_pressure(ring);
     if (pressure) {
         double has = (double)latest->total + MIN(0, overhead);
 
-        need = MAX(need, has + MAX(PRESSED_STEP * has, PRESSED_STEP_MIN));
+        parts[2] = has + MAX(PRESSED_STEP * has, PRESSED_STEP_MIN);
+        need = MAX(need, parts[2]);
         forecast.pressed = TRUE;
     }
     peak = follow_peak(state, need, forecast.pressed, now);
+    parts[3] = peak > need ? peak : 0;
     if (pressure)
         forecast.reason = pressure;
     else if (peak > need + HEADROOM_MIN)
@@ -288,6 +313,7 @@ headroom_forecast(PredictorState *state, const SampleRing *ring, guint64 actual,
     forecast.used = to_bytes(used);
     forecast.need = MAX(to_bytes(need + MAX(0, overhead)), forecast.used);
     forecast.demand = MAX(to_bytes(peak + MAX(0, overhead)), forecast.used);
+    tell_parts(&forecast, parts, overhead);
     return forecast;
 }
 

@@ -17,6 +17,14 @@
 
 #include "monitor/sample.h"
 
+/* What one consideration alone would come to: "in use", "trend", "recent peak". */
+typedef struct {
+    const char *name; /* static text, for people */
+    guint64 bytes;    /* of actual; 0: it has nothing to say now */
+} ForecastPart;
+
+#define FORECAST_PARTS_MAX 8
+
 typedef struct {
     guint64 demand;     /* bytes of actual that the guest should have; 0 without samples */
     guint64 need;       /* of the demand, what its use calls for right now, headroom included;
@@ -26,6 +34,10 @@ typedef struct {
     gboolean valid;     /* FALSE: there is nothing to go by; leave the guest as it is */
     gboolean pressed;   /* the guest swaps in or stalls: never take from it */
     const char *reason; /* static text: which part decided, for people */
+
+    ForecastPart parts[FORECAST_PARTS_MAX]; /* what @demand was made of, ... */
+    guint n_parts;                          /* ... how many there are, ... */
+    guint decisive;                         /* ... and which of them it follows */
 } Forecast;
 
 /* What a predictor may keep between two forecasts. */

@@ -215,6 +215,132 @@ test_every_pin_has_its_text(void **state)
     }
 }
 
+static guint times_asked;
+
+/* A rule of another system: it doubles what a guest has, and speaks every ten seconds. */
+static void
+double_all(const HostView *host, const GuestView *guests, gsize n_guests, guint64 *targets)
+{
+    times_asked++;
+    for (gsize i = 0; i < n_guests; i++)
+        targets[i] = MIN(guests[i].requested * 2, guests[i].ceiling);
+}
+
+static const Policy policy_seldom = {
+    .name = "seldom",
+    .interval_us = 10 * SECOND,
+    .allocate = double_all,
+};
+
+static void
+test_policy_speaks_at_its_own_interval(void **state)
+{
+    Memory memory[2] = { 0 };
+    PlanGuest guests[] = { make_guest(&memory[0], 800), make_guest(&memory[1], 800) };
+    PlanSettings settings = make_settings(64 * 1024);
+    gint64 spoken = 0;
+
+    settings.policy = &policy_seldom;
+    settings.spoken_us = &spoken;
+    times_asked = 0;
+    plan(&settings, guests, 1);
+    assert_int_equal(guests[0].target, 2048 * MIB);
+    assert_int_equal(spoken, NOW);
+
+    /* It does not double again so soon; and the second guest, which is new, waits. */
+    guests[0].requested = guests[0].actual = 2048 * MIB;
+    planner_allocate(&settings, guests, 2, NOW + 10 * SECOND - 1);
+    assert_int_equal(guests[0].raw, 2048 * MIB);
+    assert_int_equal(guests[1].raw, 1024 * MIB);
+    assert_int_equal(times_asked, 1);
+    planner_allocate(&settings, guests, 2, NOW + 10 * SECOND);
+    assert_int_equal(guests[0].raw, 4096 * MIB);
+    assert_int_equal(guests[1].raw, 2048 * MIB);
+    assert_int_equal(times_asked, 2);
+
+    settings.spoken_us = NULL;
+    planner_allocate(&settings, guests, 2, NOW + 10 * SECOND);
+    assert_int_equal(times_asked, 3);
+}
+
+static void
+give_floor(const HostView *host, const GuestView *guests, gsize n_guests, guint64 *targets)
+{
+    for (gsize i = 0; i < n_guests; i++)
+        targets[i] = guests[i].floor;
+}
+
+/* The limits neither better nor worsen a rule that has its own pace. */
+static void
+test_paced_policy_is_not_damped(void **state)
+{
+    static const Policy damped = { .name = "damped", .allocate = give_floor },
+                        paced = { .name = "paced", .allocate = give_floor, .paced = TRUE };
+    Memory memory = { 0 };
+    PlanGuest guest = make_guest(&memory, 300);
+    PlanSettings settings = make_settings(64 * 1024);
+
+    settings.tuning = limit_tuning_default;
+    guest.grown_us = NOW;
+    settings.policy = &damped;
+    plan(&settings, &guest, 1);
+    assert_int_equal(guest.target, 1024 * MIB);
+    assert_true(guest.limits & LIMIT_COOL_DOWN);
+    settings.policy = &paced;
+    plan(&settings, &guest, 1);
+    assert_int_equal(guest.target, 256 * MIB);
+    assert_int_equal(guest.limits, 0);
+}
+
+/* What a rule of another system looks at comes from the latest sample as it is. */
+static GuestView seen;
+static HostView host_seen;
+
+static void
+look_on(const HostView *host, const GuestView *guests, gsize n_guests, guint64 *targets)
+{
+    host_seen = *host;
+    seen = guests[0];
+    for (gsize i = 0; i < n_guests; i++)
+        targets[i] = guests[i].floor;
+}
+
+static void
+test_policy_sees_host_and_guest(void **state)
+{
+    static const Policy looking = { .name = "looking", .allocate = look_on };
+    Memory memory[2] = { 0 };
+    PlanGuest guests[] = { make_guest(&memory[0], 300), make_guest(&memory[1], 300) };
+    PlanSettings settings = make_settings(4096);
+    Sample sample = *sample_ring_get(&memory[0].ring, 0);
+
+    sample.time_us += 1;
+    sample.free = 500 * MIB;
+    sample.cached = 200 * MIB;
+    sample_ring_push(&memory[0].ring, &sample);
+    settings.policy = &looking;
+    settings.host_total = 8192 * MIB;
+    settings.share = TRUE;
+    guests[1].pin = PLAN_PIN_HELD;
+    guests[1].requested = 2048 * MIB;
+    plan(&settings, guests, 2);
+
+    assert_int_equal(host_seen.budget, 2048 * MIB);
+    assert_int_equal(host_seen.total, 8192 * MIB);
+    assert_int_equal(host_seen.free, (8192 - 2 * 1024) * MIB);
+    assert_true(host_seen.share);
+    assert_int_equal(seen.total, 1000 * MIB);
+    assert_int_equal(seen.free, 500 * MIB);
+    assert_int_equal(seen.cached, 200 * MIB);
+    assert_int_equal(seen.committed, 300 * MIB);
+    assert_int_equal(seen.swapped, 0);
+
+    /* No host is smaller than what it lends. */
+    settings.host_total = 0;
+    plan(&settings, guests, 2);
+    assert_int_equal(host_seen.total, 4096 * MIB);
+}
+
 int
 main(void)
 {
@@ -227,6 +353,9 @@ main(void)
         cmocka_unit_test(test_why_a_target_changed_is_told),
         cmocka_unit_test(test_sums_do_not_wrap),
         cmocka_unit_test(test_no_guests),
+        cmocka_unit_test(test_policy_speaks_at_its_own_interval),
+        cmocka_unit_test(test_paced_policy_is_not_damped),
+        cmocka_unit_test(test_policy_sees_host_and_guest),
         cmocka_unit_test(test_every_pin_has_its_text),
     };
 

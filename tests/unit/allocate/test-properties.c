@@ -84,6 +84,7 @@ for_all_worlds(guint64 one_in, gboolean without,
     for (guint64 k = 0; k < MAX(worlds / one_in, 1); k++) {
         for (const Policy *const *policy = policy_list(); *policy; policy++) {
             world_make(&world_now, seed + k);
+            world_now.tuning.undamped |= (*policy)->paced;
             property(&world_now, *policy);
         }
         if (without) {
@@ -237,6 +238,8 @@ pressed_are_spared(World *world, const Policy *policy)
     Targets targets = { 0 };
     Wide based = 0;
 
+    if (world->tuning.undamped)
+        return;
     run_both(world, policy, &targets);
     for (gsize i = 0; i < world->n_guests; i++) {
         const GuestView *view = &world->views[i];

@@ -76,6 +76,11 @@ make_guest(World *world, GuestView *view, LimitGuest *guest)
         .demand = world_random_size(world),
         .weight = random_weight(world),
         .pressed = one_in(world, 5),
+        .total = world_random_size(world),
+        .free = world_random_size(world),
+        .cached = world_random_size(world),
+        .committed = world_random_size(world),
+        .swapped = one_in(world, 2) ? 0 : world_random_size(world),
     };
     if (one_in(world, 2))
         view->actual = view->requested; /* at rest */
@@ -100,6 +105,7 @@ make_tuning(World *world)
         .shrink_step = (double)(5 + world_random(world, 90)) / 100,
         .shrink_step_min = world->scale / 50 + 1,
         .cool_down_us = (gint64)world_random(world, 60 * G_USEC_PER_SEC),
+        .undamped = one_in(world, 8),
     };
 }
 
@@ -116,7 +122,12 @@ make_budget(World *world)
     }
     if (!one_in(world, 3))
         whole = whole / 100 * world_random(world, 200) + world_random(world, 4);
-    world->host.budget = whole;
+    world->host = (HostView){
+        .budget = whole,
+        .total = MAX(whole, world_random_size(world)),
+        .share = one_in(world, 2),
+    };
+    world->host.free = world_random(world, 0) % (world->host.total / 2 + 1);
 }
 
 void
