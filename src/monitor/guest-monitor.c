@@ -84,6 +84,7 @@ to_sample(const BalloonStats *stats, gint64 now)
 {
     Sample sample = {
         .time_us = now,
+        .source = SAMPLE_SOURCE_BALLOON,
         .total = stats->values[BALLOON_STAT_TOTAL],
         .free = stats->values[BALLOON_STAT_FREE],
         .available = stats->values[BALLOON_STAT_AVAILABLE],
@@ -93,6 +94,8 @@ to_sample(const BalloonStats *stats, gint64 now)
         .major_faults = value_or_0(stats, BALLOON_STAT_MAJOR_FAULTS),
         .alloc_stalls = value_or_0(stats, BALLOON_STAT_ALLOC_STALL),
         .oom_kills = value_or_0(stats, BALLOON_STAT_OOM_KILL),
+        .direct_scans = value_or_0(stats, BALLOON_STAT_DIRECT_SCAN),
+        .direct_steals = value_or_0(stats, BALLOON_STAT_DIRECT_RECLAIM),
     };
 
     if (told(stats, BALLOON_STAT_AVAILABLE))
@@ -105,6 +108,8 @@ to_sample(const BalloonStats *stats, gint64 now)
         sample.fields |= SAMPLE_FAULTS;
     if (told(stats, BALLOON_STAT_ALLOC_STALL))
         sample.fields |= SAMPLE_STALLS;
+    if (told(stats, BALLOON_STAT_DIRECT_SCAN) && told(stats, BALLOON_STAT_DIRECT_RECLAIM))
+        sample.fields |= SAMPLE_SCANS;
     return sample;
 }
 

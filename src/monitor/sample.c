@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "monitor/sample.h"
 
+const char *
+sample_source_name(SampleSource source)
+{
+    return source == SAMPLE_SOURCE_AGENT ? "agent" : "balloon";
+}
+
 void
 sample_ring_clear(SampleRing *ring)
 {

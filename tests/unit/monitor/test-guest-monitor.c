@@ -71,7 +71,8 @@ test_answer_becomes_a_sample(void **state)
     sample = sample_ring_get(&monitor.ring, 0);
     assert_int_equal(sample->time_us, START + SECOND);
     assert_int_equal(sample->fields,
-                     SAMPLE_AVAILABLE | SAMPLE_SWAP | SAMPLE_FAULTS | SAMPLE_STALLS);
+                     SAMPLE_AVAILABLE | SAMPLE_SWAP | SAMPLE_FAULTS | SAMPLE_STALLS | SAMPLE_SCANS);
+    assert_int_equal(sample->source, SAMPLE_SOURCE_BALLOON);
     assert_int_equal(sample->total, 256 * MIB);
     assert_int_equal(sample->free, 100 * MIB);
     assert_int_equal(sample->available, 150 * MIB);
@@ -81,6 +82,8 @@ test_answer_becomes_a_sample(void **state)
     assert_int_equal(sample->major_faults, 1 + BALLOON_STAT_MAJOR_FAULTS);
     assert_int_equal(sample->alloc_stalls, 1 + BALLOON_STAT_ALLOC_STALL);
     assert_int_equal(sample->oom_kills, 1 + BALLOON_STAT_OOM_KILL);
+    assert_int_equal(sample->direct_scans, 1 + BALLOON_STAT_DIRECT_SCAN);
+    assert_int_equal(sample->direct_steals, 1 + BALLOON_STAT_DIRECT_RECLAIM);
 }
 
 static void
