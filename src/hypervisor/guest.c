@@ -318,6 +318,27 @@ guest_setup_finish(Guest *guest, GAsyncResult *result, GError **error)
 }
 
 void
+guest_open_channel_async(Guest *guest, GCancellable *cancellable, GAsyncReadyCallback callback,
+                         gpointer user_data)
+{
+    GuestClass *class = MEMPLUG_GUEST_GET_CLASS(guest);
+
+    if (class->open_channel_async)
+        class->open_channel_async(guest, cancellable, callback, user_data);
+    else
+        refuse(guest, guest_open_channel_async, "its hypervisor gives no stats channel", callback,
+               user_data);
+}
+
+GIOStream *
+guest_open_channel_finish(Guest *guest, GAsyncResult *result, GError **error)
+{
+    if (g_async_result_is_tagged(result, guest_open_channel_async))
+        return g_task_propagate_pointer(G_TASK(result), error);
+    return MEMPLUG_GUEST_GET_CLASS(guest)->open_channel_finish(guest, result, error);
+}
+
+void
 guest_take_state(Guest *guest, GuestState state)
 {
     GuestPrivate *private = private_of(guest);

@@ -94,6 +94,10 @@ struct _GuestClass {
                         GCancellable *cancellable, GAsyncReadyCallback callback,
                         gpointer user_data);
     GuestSetupPlan *(*setup_finish)(Guest *guest, GAsyncResult *result, GError **error);
+
+    void (*open_channel_async)(Guest *guest, GCancellable *cancellable,
+                               GAsyncReadyCallback callback, gpointer user_data);
+    GIOStream *(*open_channel_finish)(Guest *guest, GAsyncResult *result, GError **error);
 };
 
 /*
@@ -192,6 +196,27 @@ void guest_setup_async(Guest *guest, const GuestSetup *wanted, gboolean apply,
 
 /* Returns: (transfer full): what is changed, or would be; NULL with @error set. */
 GuestSetupPlan *guest_setup_finish(Guest *guest, GAsyncResult *result, GError **error);
+
+/*
+ * Opens the host's end of the guest's port org.memplug.stats.0. It ends at once and need not
+ * have anybody at its other end: a guest without an agent has a port that nobody reads.
+ */
+void guest_open_channel_async(Guest *guest, GCancellable *cancellable, GAsyncReadyCallback callback,
+                              gpointer user_data);
+
+/*
+ * guest_open_channel_finish:
+ *
+ * Reading from the stream ends (0 bytes) or fails when the guest or its port goes. Closing
+ * it lets others have the port.
+ *
+ * Returns: (transfer full): the stream, both ways, its operations on the caller's
+ *   thread-default main context; NULL with @error set:
+ *     G_IO_ERROR_NOT_SUPPORTED  guests of this hypervisor never have a channel
+ *     G_IO_ERROR_NOT_FOUND      this guest has none at present; one may be added
+ *     any other                 it has one that cannot be opened now
+ */
+GIOStream *guest_open_channel_finish(Guest *guest, GAsyncResult *result, GError **error);
 
 /* For subclasses: */
 void guest_take_state(Guest *guest, GuestState state);

@@ -24,6 +24,7 @@
 #include "hypervisor/qemu/qemu-guest.h"
 
 #include "hypervisor/qemu/qemu-act.h"
+#include "hypervisor/qemu/qemu-channel.h"
 #include "hypervisor/qemu/qemu-describe.h"
 #include "hypervisor/qemu/qemu-dimms.h"
 #include "hypervisor/qemu/qemu-observe.h"
@@ -39,6 +40,7 @@ struct _QemuGuest {
     QmpClient *client;
     QemuMachine *machine;
     QemuLimits *limits;
+    char *channel;
     const QemuTuning *tuning;
     DimmBook *dimms;
     GHashTable *paths; /* of devices without an id: qemu_observe_async() */
@@ -509,6 +511,20 @@ qemu_guest_describe_finish(Guest *guest, GAsyncResult *result, GError **error)
     return g_task_propagate_pointer(G_TASK(result), error);
 }
 
+static void
+qemu_guest_open_channel_async(Guest *guest, GCancellable *cancellable, GAsyncReadyCallback callback,
+                              gpointer user_data)
+{
+    qemu_channel_open_async(guest, MEMPLUG_QEMU_GUEST(guest)->channel, cancellable, callback,
+                            user_data);
+}
+
+static GIOStream *
+qemu_guest_open_channel_finish(Guest *guest, GAsyncResult *result, GError **error)
+{
+    return qemu_channel_open_finish(guest, result, error);
+}
+
 /*
  * The object
  */
@@ -521,7 +537,7 @@ qemu_guest_close(QemuGuest *self)
 
 QemuGuest *
 qemu_guest_new(const char *name, QmpClient *client, QemuMachine *machine, QemuLimits *limits,
-               const QemuTuning *tuning)
+               const char *channel, const QemuTuning *tuning)
 {
     QemuGuest *self = g_object_new(TYPE_QEMU_GUEST, "name", name, "instance", machine->instance,
                                    "pid", (GPid)qmp_client_get_peer_pid(client), NULL);
@@ -529,6 +545,7 @@ qemu_guest_new(const char *name, QmpClient *client, QemuMachine *machine, QemuLi
     self->client = g_object_ref(client);
     self->machine = machine;
     self->limits = limits;
+    self->channel = g_strdup(channel);
     self->tuning = tuning;
     self->dimms = dimm_book_new(tuning->removal_us);
     self->running = machine->running;
@@ -556,6 +573,7 @@ qemu_guest_finalize(GObject *object)
     g_object_unref(self->client);
     qemu_machine_free(self->machine);
     qemu_limits_free(self->limits);
+    g_free(self->channel);
     dimm_book_free(self->dimms);
     g_hash_table_unref(self->paths);
     G_OBJECT_CLASS(qemu_guest_parent_class)->finalize(object);
@@ -576,4 +594,6 @@ qemu_guest_class_init(QemuGuestClass *class)
     guest_class->change_limits_finish = qemu_guest_change_limits_finish;
     guest_class->describe_async = qemu_guest_describe_async;
     guest_class->describe_finish = qemu_guest_describe_finish;
+    guest_class->open_channel_async = qemu_guest_open_channel_async;
+    guest_class->open_channel_finish = qemu_guest_open_channel_finish;
 }

@@ -6,6 +6,7 @@
  *   DIR/NAME.qmp    a QEMU monitor (-qmp unix:DIR/NAME.qmp,server=on,wait=off): guest NAME
  *   DIR/NAME.conf   its limits, optional: a key file with the keys floor, ceiling,
  *                   weight, mechanism, managed, under [limits] or no heading
+ *   DIR/NAME.stats  the stats channel, optional: see qemu-channel.h
  *
  * NAME is 1 to 64 letters, digits and "._@:+-", the first a letter or digit. DIR
  * need not exist yet, and may vanish and come back. QEMU serves one client per

@@ -25,6 +25,7 @@ struct QemuSocket {
     char *name;
     char *path;
     char *limits_path;
+    char *channel_path;
     const QemuTuning *tuning;
     QemuSocketAnnounce announce;
     gpointer user_data;
@@ -156,8 +157,9 @@ on_machine(GObject *source, GAsyncResult *result, gpointer user_data)
     g_clear_object(&socket->attempt);
     socket->complained = FALSE;
     socket->delay_ms = socket->tuning->retry_first_ms;
-    socket->guest = qemu_guest_new(socket->name, socket->client, g_steal_pointer(&machine),
-                                   qemu_limits_new(socket->limits_path), socket->tuning);
+    socket->guest =
+        qemu_guest_new(socket->name, socket->client, g_steal_pointer(&machine),
+                       qemu_limits_new(socket->limits_path), socket->channel_path, socket->tuning);
     socket->announce(socket->guest, TRUE, socket->user_data);
 }
 
@@ -232,6 +234,7 @@ qemu_socket_new(const char *folder, const char *name, const QemuTuning *tuning,
     socket->name = g_strdup(name);
     socket->path = g_strdup_printf("%s/%s.qmp", folder, name);
     socket->limits_path = g_strdup_printf("%s/%s.conf", folder, name);
+    socket->channel_path = g_strdup_printf("%s/%s.stats", folder, name);
     socket->tuning = tuning;
     socket->announce = announce;
     socket->user_data = user_data;
@@ -250,5 +253,6 @@ qemu_socket_free(QemuSocket *socket)
     g_free(socket->name);
     g_free(socket->path);
     g_free(socket->limits_path);
+    g_free(socket->channel_path);
     g_free(socket);
 }

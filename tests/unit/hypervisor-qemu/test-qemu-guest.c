@@ -124,8 +124,9 @@ start_guest(Fixture *fixture, const QemuTuning *tuning)
     g_autofree char *error = try_read_machine(fixture, tuning);
 
     assert_null(error);
-    fixture->guest = qemu_guest_new("g", fixture->client, g_steal_pointer(&fixture->machine),
-                                    qemu_limits_new("/nonexistent/g.conf"), tuning);
+    fixture->guest =
+        qemu_guest_new("g", fixture->client, g_steal_pointer(&fixture->machine),
+                       qemu_limits_new("/nonexistent/g.conf"), "/nonexistent/g.stats", tuning);
     g_signal_connect(fixture->guest, "memory-event", G_CALLBACK(on_memory_event), fixture);
     g_signal_connect(fixture->guest, "stats", G_CALLBACK(on_stats), fixture);
 }
