@@ -46,6 +46,9 @@ typedef struct {
     guint64 demand;    /* the predictor says it needs */
     double weight;     /* its share under scarcity; more than 0 */
     gboolean pressed;  /* it swaps in or stalls */
+    /* It asks for memory now, as part of its need: while it can still be helped. That is its
+     * word alone, so it makes a policy hurry (which the limits see to), never unfair. */
+    gboolean urgent;
 
     /* What the guest said of itself last: for the rules of other systems, whose own
      * judgement is the point. Not to be trusted; they need not even add up. */

@@ -17,6 +17,10 @@
  * Which of the two holds follows from what guests have, never from what they
  * want: so wanting more cannot tip a guest into getting less.
  *
+ * Who asks urgently is served first of what is left, since it can only be helped now; by
+ * how much it may grow in all is the policy's to say, whose target is no larger for it. And
+ * like a pressed guest it is spared what would take from it.
+ *
  * In between, where more is wanted than the budget holds, guests that are merely
  * damped give way: see give_way(). A guest's own raw target has no part in what
  * is missing while it is damped, and what it gives falls as it rises.
@@ -112,6 +116,13 @@ reach_up(const LimitGuest *guest, guint64 bytes)
     return MIN(grid_up(guest->grain_base, grain, bytes), guest->knee);
 }
 
+/* It would be hurt at once, so it is taken from last. */
+static gboolean
+is_spared(const GuestView *view)
+{
+    return view->pressed || view->urgent;
+}
+
 static guint64
 limit_floor(const LimitCase *c, guint64 target)
 {
@@ -124,14 +135,14 @@ limit_ceiling(const LimitCase *c, guint64 target)
     return MIN(target, c->view->ceiling);
 }
 
-/* A pressed guest keeps what it was asked to have and what it has, whichever is
- * more: a shrink still going on when pressure sets in ends there. */
+/* A pressed or urgent guest keeps what it was asked to have and what it has, whichever
+ * is more: a shrink still going on when pressure sets in ends there. */
 static guint64
 limit_pressed(const LimitCase *c, guint64 target)
 {
     guint64 keep = MIN(MAX(c->stay, c->view->actual), c->view->ceiling);
 
-    return c->view->pressed ? MAX(target, keep) : target;
+    return is_spared(c->view) ? MAX(target, keep) : target;
 }
 
 static guint64
@@ -146,13 +157,13 @@ limit_cool_down(const LimitCase *c, guint64 target)
 /*
  * Small growth is left out for good, not only for a while, but it lacks less than
  * the band, which is a small part of headroom. A guest that has no more than the
- * band unused, or is pressed, gets even a little.
+ * band unused, or is pressed or urgent, gets even a little.
  */
 static guint64
 limit_dead_band(const LimitCase *c, guint64 target)
 {
     guint64 band = MAX(part_of(c->stay, c->tuning->dead_band), c->tuning->dead_band_min);
-    gboolean tight = c->view->pressed || minus(c->stay, c->view->used) <= band;
+    gboolean tight = is_spared(c->view) || minus(c->stay, c->view->used) <= band;
 
     if (target < c->stay)
         return c->stay - target < band && !c->needed ? c->stay : target;
@@ -228,7 +239,7 @@ static const struct {
 } stages[] = {
     { LIMIT_FLOOR, "raised to its floor", limit_floor, FALSE },
     { LIMIT_CEILING, "lowered to its ceiling", limit_ceiling, FALSE },
-    { LIMIT_PRESSED, "not shrunk while under pressure", limit_pressed, TRUE },
+    { LIMIT_PRESSED, "not shrunk while under pressure or asking urgently", limit_pressed, TRUE },
     { LIMIT_COOL_DOWN, "not shrunk so soon after it grew", limit_cool_down, TRUE },
     { LIMIT_DEAD_BAND, "left alone for so small a change", limit_dead_band, TRUE },
     { LIMIT_UNSEEN, "not shrunk again before the last shrink is seen", limit_unseen, TRUE },
@@ -301,26 +312,36 @@ give_way(LimitCase *cases, gsize n_guests, const guint64 *raw, Wide missing, Lim
     }
 }
 
-/* The bases fit: each guest keeps its base, and those that want more share the rest. */
+/* The bases fit: each guest keeps its base, and those that want more share the rest: first
+ * those that ask urgently, and only if there is enough for all of them, the others. */
 static void
-share_growth(const GuestView *views, gsize n_guests, const LimitedTarget *wanted,
+share_growth(const GuestView *views, gsize n_guests, guint64 budget, const LimitedTarget *wanted,
              WaterVessel *vessels)
 {
+    Wide first = 0;
+
     for (gsize i = 0; i < n_guests; i++) {
         vessels[i].low = base_of(&views[i]);
         vessels[i].high = MAX(vessels[i].low, wanted[i].target);
+        first += views[i].urgent ? vessels[i].high : vessels[i].low;
+    }
+    for (gsize i = 0; i < n_guests; i++) {
+        if (first <= budget && views[i].urgent)
+            vessels[i].low = vessels[i].high;
+        if (first > budget && !views[i].urgent)
+            vessels[i].high = vessels[i].low;
     }
 }
 
 /* Who is cut, and how far, in this order, until the budget is met. */
 static const struct {
-    gboolean pressed;
+    gboolean spared;
     gboolean to_floor; /* if not, to the raw target */
 } cuts[] = {
-    { .pressed = FALSE, .to_floor = FALSE },
-    { .pressed = TRUE, .to_floor = FALSE },
-    { .pressed = FALSE, .to_floor = TRUE },
-    { .pressed = TRUE, .to_floor = TRUE },
+    { .spared = FALSE, .to_floor = FALSE },
+    { .spared = TRUE, .to_floor = FALSE },
+    { .spared = FALSE, .to_floor = TRUE },
+    { .spared = TRUE, .to_floor = TRUE },
 };
 
 /* The bases exceed the budget: nobody grows, and the first cut that reaches the
@@ -341,7 +362,7 @@ cut_to_budget(const GuestView *views, gsize n_guests, guint64 budget, const guin
             guint64 to = cuts[cut].to_floor ? 0 : raw[i];
 
             vessels[i].high = vessels[i].low;
-            if (!views[i].pressed == !cuts[cut].pressed)
+            if (!is_spared(&views[i]) == !cuts[cut].spared)
                 vessels[i].low = MIN(vessels[i].low, MAX(to, views[i].floor));
             lowest += vessels[i].low;
         }
@@ -385,7 +406,7 @@ limits_apply(const LimitTuning *tuning, const HostView *host, const GuestView *v
     if (bases <= host->budget && wanted > host->budget)
         give_way(cases, n_guests, raw, wanted - host->budget, limited);
     if (bases <= host->budget)
-        share_growth(views, n_guests, limited, vessels);
+        share_growth(views, n_guests, host->budget, limited, vessels);
     else
         cut_to_budget(views, n_guests, host->budget, raw, limited, vessels);
     water_level_fill(vessels, n_guests, host->budget);

@@ -20,7 +20,7 @@
 typedef enum {
     LIMIT_FLOOR = 1 << 0,     /* raised to the floor */
     LIMIT_CEILING = 1 << 1,   /* lowered to the ceiling */
-    LIMIT_PRESSED = 1 << 2,   /* not shrunk: the guest is under pressure */
+    LIMIT_PRESSED = 1 << 2,   /* not shrunk: the guest is under pressure, or asks urgently */
     LIMIT_COOL_DOWN = 1 << 3, /* not shrunk: too soon after it last grew */
     LIMIT_DEAD_BAND = 1 << 4, /* left as it is: the change is too small to matter */
     LIMIT_UNSEEN = 1 << 5,    /* not shrunk: what its last shrink did is not seen yet */
@@ -75,9 +75,11 @@ typedef struct {
  *   - nobody grows beyond its floor on memory that a donor still holds: the sum of
  *     max(actual, target) is at most the budget, or at most the sum of
  *     max(actual, floor) if that exceeds it;
- *   - a guest under pressure keeps what it has, unless its ceiling or the budget
- *     forbids it, and the budget only after all unpressed guests were cut to their
- *     raw targets (not if @tuning is undamped);
+ *   - a guest under pressure, or that asks urgently, keeps what it has, unless its
+ *     ceiling or the budget forbids it, and the budget only after all other guests were
+ *     cut to their raw targets (not if @tuning is undamped);
+ *   - while what an urgent guest wants is cut, no other guest grows beyond what it has or
+ *     its floor;
  *   - a target is a size that the guest's devices can reach, or what the guest has
  *     or was asked for; or its floor, where none of these serves;
  *   - raising one guest's raw target never lowers its limited one, nor raises that

@@ -14,13 +14,44 @@ minus(guint64 a, guint64 b)
     return a > b ? a - b : 0;
 }
 
+/*
+ * What is missing is asked for beyond what the guest has, so the request is met when that
+ * has come. It says nothing of what is used: without statistics that is unknown, and
+ * taken to be all.
+ */
+static void
+fold_urgent(PlanGuest *guest)
+{
+    guint64 wanted = add(guest->actual, guest->urgent);
+    Forecast *forecast = &guest->forecast;
+
+    if (!guest->asking && guest->urgent == 0)
+        return;
+    if (!forecast->valid) {
+        *forecast = (Forecast){ .valid = TRUE, .used = guest->actual };
+        if (guest->pin == PLAN_PIN_NO_SAMPLE)
+            guest->pin = PLAN_PIN_NONE;
+    }
+    forecast->urgent = TRUE;
+    forecast->need = MAX(forecast->need, wanted);
+    if (forecast->n_parts < FORECAST_PARTS_MAX)
+        forecast->parts[forecast->n_parts++] = (ForecastPart){ "urgent request", wanted };
+    if (forecast->demand < wanted || !forecast->reason) {
+        forecast->reason = "urgent: its agent asks for more";
+        forecast->decisive = forecast->n_parts - 1;
+    }
+    forecast->demand = MAX(forecast->demand, wanted);
+}
+
 void
 planner_predict(PlanGuest *guests, gsize n_guests, gint64 now)
 {
     for (gsize i = 0; i < n_guests; i++) {
         PlanGuest *guest = &guests[i];
 
+        guest->state->burst = guest->burst;
         guest->forecast = guest->predictor->forecast(guest->state, guest->ring, guest->actual, now);
+        fold_urgent(guest);
         if (!guest->forecast.valid && guest->pin == PLAN_PIN_NONE)
             guest->pin = PLAN_PIN_NO_SAMPLE;
     }
@@ -33,7 +64,11 @@ view_sample(GuestView *view, const Sample *latest)
     view->total = latest->total;
     view->free = latest->free;
     view->cached = latest->cached;
-    view->committed = minus(minus(latest->total, latest->free), latest->cached);
+    view->committed = latest->fields & SAMPLE_COMMITTED
+                          ? latest->committed
+                          : minus(minus(latest->total, latest->free), latest->cached);
+    if (latest->fields & SAMPLE_SWAP_SIZE)
+        view->swapped = minus(latest->swap_total, latest->swap_free);
 }
 
 static GuestView
@@ -50,6 +85,7 @@ to_view(const PlanGuest *guest)
         .demand = guest->forecast.demand,
         .weight = guest->weight,
         .pressed = guest->forecast.pressed,
+        .urgent = guest->forecast.urgent,
     };
 
     if (latest)

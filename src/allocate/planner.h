@@ -48,6 +48,11 @@ typedef struct {
     guint64 raw;      /* in and out: the policy's target; as it was in the last plan of this
                        * guest, 0 if there was none, for policies that speak only now and then */
 
+    /* What is known by the guest's agent; 0 where there is none. */
+    gboolean asking; /* its request is valid, ... */
+    guint64 urgent;  /* ... and this many bytes beyond @actual have not come yet */
+    guint64 burst;   /* as in PredictorState */
+
     /* out */
     Forecast forecast;
     guint64 target; /* after the limits */
@@ -71,8 +76,14 @@ typedef struct {
     guint64 shortfall; /* by how much floors and pinned guests exceed the budget; 0 is well */
 } PlanSummary;
 
-/* Fills in each guest's forecast, also that of a pinned guest, for people to see.
- * A guest without a valid forecast and not pinned yet becomes PLAN_PIN_NO_SAMPLE. */
+/*
+ * Fills in each guest's forecast, also that of a pinned guest, for people to see.
+ * A guest without a valid forecast and not pinned yet becomes PLAN_PIN_NO_SAMPLE.
+ *
+ * A guest that asks urgently needs at least what it has and what it asks for, whatever the
+ * predictor makes of its samples; and its request serves as a forecast where there
+ * is none, so that it is not left alone for lack of statistics.
+ */
 void planner_predict(PlanGuest *guests, gsize n_guests, gint64 now);
 
 /* Fills in each guest's raw target, target and limits from its forecast. Never puts

@@ -5,7 +5,7 @@
  *     used ─┬─ + growth expected until memory asked for now is there
  *           └─ + headroom                       = need   (bytes of the guest's MemTotal)
  *     need  ───▶ peak: up at once, down slowly
- *     peak  ───▶ + overhead                     = demand (bytes of actual)
+ *     peak, at least used + burst ─▶ + overhead = demand (bytes of actual)
  *
  * Used is MemTotal - MemAvailable: page cache counts as free, but headroom leaves
  * it a place. Counting it as used would make every guest climb to its ceiling.
@@ -255,7 +255,7 @@ nothing_to_go_by(const char *reason)
 static void
 tell_parts(Forecast *forecast, const double *bytes, double overhead)
 {
-    static const char *const names[] = { "in use", "trend", "pressure", "recent peak" };
+    static const char *const names[] = { "in use", "trend", "pressure", "recent peak", "burst" };
 
     for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
         guint64 whole = bytes[i] > 0 ? to_bytes(bytes[i] + MAX(0, overhead)) : 0;
@@ -309,6 +309,11 @@ headroom_forecast(PredictorState *state, const SampleRing *ring, guint64 actual,
         forecast.reason = pressure;
     else if (peak > need + HEADROOM_MIN)
         forecast.reason = "a recent peak";
+    parts[4] = state->burst > 0 ? used + (double)state->burst : 0;
+    if (parts[4] > peak) {
+        peak = parts[4];
+        forecast.reason = pressure ? pressure : "room for its fastest burst";
+    }
 
     forecast.used = to_bytes(used);
     forecast.need = MAX(to_bytes(need + MAX(0, overhead)), forecast.used);

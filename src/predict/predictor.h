@@ -9,7 +9,8 @@
  *
  *   predictor->start(state) ─▶ predictor->forecast(state, ring, actual, now) each cycle
  *
- * start() is called again when the guest restarts. @actual is what the guest has
+ * start() is called again when the guest restarts. Before each forecast the planner
+ * writes PredictorState.burst, which no predictor changes. @actual is what the guest has
  * at @now, while the samples are older: while memory is being plugged or unplugged
  * the two disagree, and a predictor must bear that.
  */
@@ -33,6 +34,7 @@ typedef struct {
     double slope;       /* bytes a second, as far as a trend was seen; may be negative */
     gboolean valid;     /* FALSE: there is nothing to go by; leave the guest as it is */
     gboolean pressed;   /* the guest swaps in or stalls: never take from it */
+    gboolean urgent;    /* its agent asks for memory now; set by the planner, not by predictors */
     const char *reason; /* static text: which part decided, for people */
 
     ForecastPart parts[FORECAST_PARTS_MAX]; /* what @demand was made of, ... */
@@ -42,6 +44,11 @@ typedef struct {
 
 /* What a predictor may keep between two forecasts. */
 typedef struct {
+    /* in: bytes that the guest can use up, as fast as it ever did, before memory asked
+     * for is there; 0: not known. A demand had better hold so much above what is used: it
+     * is what lets a guest live through the beginning of a burst. A claim, so part of the
+     * demand, which yields to others' need, and never of the need. */
+    guint64 burst;
     gint64 time_us;
     double values[8];
 } PredictorState;

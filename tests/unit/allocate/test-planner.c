@@ -102,6 +102,91 @@ test_guest_without_samples_is_pinned(void **state)
     assert_int_equal(summary.demand, 1024 * MIB);
 }
 
+static void
+test_urgent_guest_gets_what_it_asks_for(void **state)
+{
+    Memory memory[2] = { 0 };
+    PlanGuest guests[] = { make_guest(&memory[0], 400), make_guest(&memory[1], 400) };
+    PlanSettings settings = make_settings(4096);
+
+    guests[0].asking = TRUE;
+    guests[0].urgent = 512 * MIB;
+    plan(&settings, guests, 2);
+    assert_true(guests[0].forecast.urgent);
+    assert_int_equal(guests[0].forecast.need, (1024 + 512) * MIB);
+    assert_int_equal(guests[0].forecast.demand, (1024 + 512) * MIB);
+    assert_int_equal(guests[0].target, (1024 + 512) * MIB);
+    assert_string_equal(guests[0].forecast.reason, "urgent: its agent asks for more");
+    assert_false(guests[1].forecast.urgent);
+    assert_int_equal(guests[1].target, 524 * MIB);
+}
+
+/* All that it asked for has come, which its samples do not show yet. */
+static void
+test_urgent_guest_keeps_what_came(void **state)
+{
+    Memory memory[2] = { 0 };
+    PlanGuest guests[] = { make_guest(&memory[0], 400), make_guest(&memory[1], 1000) };
+    PlanSettings settings = make_settings(2048);
+
+    guests[0].asking = TRUE;
+    guests[1].actual = guests[1].requested = 512 * MIB;
+    plan(&settings, guests, 2);
+    assert_int_equal(guests[0].target, 1024 * MIB);
+}
+
+/* It fell silent, or never spoke, but its agent does. */
+static void
+test_request_serves_where_statistics_are_missing(void **state)
+{
+    Memory memory[2] = { 0 };
+    PlanGuest guests[] = { make_guest(&memory[0], 800), make_guest(&memory[1], 400) };
+    PlanSettings settings = make_settings(4096);
+
+    sample_ring_clear(&memory[0].ring);
+    guests[0].urgent = guests[1].urgent = 256 * MIB;
+    guests[0].pin = PLAN_PIN_NO_SAMPLE; /* as its owner has it */
+    guests[1].pin = PLAN_PIN_HELD;
+    plan(&settings, guests, 2);
+    assert_int_equal(guests[0].pin, PLAN_PIN_NONE);
+    assert_int_equal(guests[0].target, (1024 + 256) * MIB);
+    assert_int_equal(guests[0].forecast.used, 1024 * MIB);
+    assert_int_equal(guests[1].pin, PLAN_PIN_HELD);
+    assert_int_equal(guests[1].target, 1024 * MIB);
+}
+
+/* A request is met within the fair share, whatever it asks for. */
+static void
+test_urgent_guest_takes_nothing_from_others(void **state)
+{
+    Memory memory[2] = { 0 };
+    PlanGuest guests[] = { make_guest(&memory[0], 990), make_guest(&memory[1], 990) };
+    PlanSettings settings = make_settings(2048);
+
+    guests[0].asking = TRUE;
+    guests[0].urgent = G_MAXUINT64;
+    plan(&settings, guests, 2);
+    assert_int_equal(guests[0].forecast.need, G_MAXUINT64);
+    assert_int_equal(guests[0].target, 1024 * MIB);
+    assert_int_equal(guests[1].target, 1024 * MIB);
+}
+
+/* Room for a burst is part of the demand only. */
+static void
+test_burst_is_room_to_be_kept(void **state)
+{
+    Memory memory[2] = { 0 };
+    PlanGuest guests[] = { make_guest(&memory[0], 400), make_guest(&memory[1], 400) };
+    PlanSettings settings = make_settings(4096);
+
+    guests[0].burst = 300 * MIB;
+    plan(&settings, guests, 2);
+    assert_int_equal(guests[0].forecast.need, 524 * MIB);
+    assert_int_equal(guests[0].forecast.demand, (400 + 300 + 24) * MIB);
+    assert_string_equal(guests[0].forecast.reason, "room for its fastest burst");
+    assert_int_equal(guests[1].forecast.demand, 524 * MIB);
+}
+
 /* A pinned guest has a forecast for people to see, and keeps why it is pinned. */
 static void
 test_pinned_guest_is_left_alone(void **state)
@@ -347,6 +432,11 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_from_samples_to_targets),
         cmocka_unit_test(test_guest_without_samples_is_pinned),
+        cmocka_unit_test(test_urgent_guest_gets_what_it_asks_for),
+        cmocka_unit_test(test_urgent_guest_keeps_what_came),
+        cmocka_unit_test(test_request_serves_where_statistics_are_missing),
+        cmocka_unit_test(test_urgent_guest_takes_nothing_from_others),
+        cmocka_unit_test(test_burst_is_room_to_be_kept),
         cmocka_unit_test(test_pinned_guest_is_left_alone),
         cmocka_unit_test(test_pinned_guest_counts_against_the_budget),
         cmocka_unit_test(test_shortfall_is_told),

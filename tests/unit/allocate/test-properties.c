@@ -229,8 +229,8 @@ test_limits_hold(void **state)
     for_all_worlds(1, TRUE, limits_hold);
 }
 
-/* While what guests have fits the budget, none under pressure loses any of it; else
- * only if all others are down to what the policy gives them. */
+/* While what guests have fits the budget, none under pressure or that asks urgently loses
+ * any of it; else only if all others are down to what the policy gives them. */
 static void
 pressed_are_spared(World *world, const Policy *policy)
 {
@@ -246,9 +246,10 @@ pressed_are_spared(World *world, const Policy *policy)
         guint64 target = targets.limited[i].target;
 
         based += MAX(view->actual, view->floor);
-        if (!view->pressed && target > targets.raw[i])
+        if (!view->pressed && !view->urgent && target > targets.raw[i])
             others_above_raw = TRUE;
-        if (view->pressed && view->actual <= view->ceiling && target < view->actual)
+        if ((view->pressed || view->urgent) && view->actual <= view->ceiling &&
+            target < view->actual)
             lost = TRUE;
     }
     check(world, &targets, !lost || (based > world->host.budget && !others_above_raw));
@@ -258,6 +259,54 @@ static void
 test_pressed_guests_are_spared(void **state)
 {
     for_all_worlds(2, FALSE, pressed_are_spared);
+}
+
+/* While an urgent guest is cut, nobody else grows beyond what it has. */
+static void
+urgent_are_first(World *world, const Policy *policy)
+{
+    gboolean cut = FALSE, others_grow = FALSE;
+    Targets targets = { 0 };
+
+    run_both(world, policy, &targets);
+    for (gsize i = 0; i < world->n_guests; i++) {
+        const GuestView *view = &world->views[i];
+        guint64 target = targets.limited[i].target;
+
+        /* By more than rounding: what a grain would exceed may serve another. */
+        if (view->urgent && targets.limited[i].limits & (LIMIT_BUDGET | LIMIT_DONORS) &&
+            !(targets.limited[i].limits & LIMIT_GRAIN))
+            cut = TRUE;
+        if (!view->urgent && target > MAX(view->actual, view->floor))
+            others_grow = TRUE;
+    }
+    check(world, &targets, !cut || !others_grow);
+}
+
+static void
+test_urgent_guests_are_first(void **state)
+{
+    for_all_worlds(2, FALSE, urgent_are_first);
+}
+
+/* Asking urgently never gets a guest less. */
+static void
+asking_never_hurts(World *world, const Policy *policy)
+{
+    gsize i = world_random(world, world->n_guests);
+    Targets before = { 0 }, after = { 0 };
+
+    world->views[i].urgent = FALSE;
+    run_both(world, policy, &before);
+    world->views[i].urgent = TRUE;
+    run_both(world, policy, &after);
+    check(world, &before, after.limited[i].target >= before.limited[i].target);
+}
+
+static void
+test_asking_never_hurts(void **state)
+{
+    for_all_worlds(2, FALSE, asking_never_hurts);
 }
 
 /* A target is reachable, or the floor where nothing is. */
@@ -402,6 +451,8 @@ main(void)
         cmocka_unit_test(test_more_raw_never_gets_less),
         cmocka_unit_test(test_limits_hold),
         cmocka_unit_test(test_pressed_guests_are_spared),
+        cmocka_unit_test(test_urgent_guests_are_first),
+        cmocka_unit_test(test_asking_never_hurts),
         cmocka_unit_test(test_targets_are_reachable),
         cmocka_unit_test(test_place_is_nothing),
         cmocka_unit_test(test_targets_come_to_rest),

@@ -76,6 +76,7 @@ make_guest(World *world, GuestView *view, LimitGuest *guest)
         .demand = world_random_size(world),
         .weight = random_weight(world),
         .pressed = one_in(world, 5),
+        .urgent = one_in(world, 5),
         .total = world_random_size(world),
         .free = world_random_size(world),
         .cached = world_random_size(world),
@@ -181,11 +182,11 @@ world_print(const World *world, const guint64 *raw, const LimitedTarget *limited
         const LimitGuest *guest = &world->guests[i];
 
         g_printerr("  %" G_GSIZE_FORMAT ": floor %" U " ceiling %" U " actual %" U " requested %" U
-                   " used %" U " demand %" U " weight %g%s grain %" U "+k*%" U
+                   " used %" U " demand %" U " weight %g%s%s grain %" U "+k*%" U
                    " grown %" G_GINT64_FORMAT,
                    i, view->floor, view->ceiling, view->actual, view->requested, view->used,
-                   view->demand, view->weight, view->pressed ? " pressed" : "", guest->grain_base,
-                   guest->grain, guest->grown_us);
+                   view->demand, view->weight, view->pressed ? " pressed" : "",
+                   view->urgent ? " urgent" : "", guest->grain_base, guest->grain, guest->grown_us);
         if (raw)
             g_printerr(" raw %" U, raw[i]);
         if (limited)
