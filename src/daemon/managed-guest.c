@@ -112,6 +112,7 @@ pursue(ManagedGuest *managed, gboolean insist)
     const GuestStatus *status = &managed->status;
     guint64 most = status->force.cap > 0 ? status->force.cap : G_MAXUINT64;
 
+    resize_allow_peak(managed->resize, status->held ? status->force.limits.ceiling : 0);
     if (!status->force.obstacle && (status->held || status->force.limits.managed))
         resize_set_target(managed->resize, MIN(status->requested, most),
                           status->force.limits.mechanism, insist);

@@ -66,6 +66,17 @@ typedef struct {
 Recipe recipe_next_step(const GuestMemory *memory, guint64 target, Mechanism mechanism,
                         const RecipeBound *bounds, guint n_bounds);
 
+/*
+ * recipe_swap:
+ * @peak: what the guest may have for a moment
+ *
+ * As recipe_next_step(), for a guest that a person wants at @target exactly: where that would
+ * be done with RECIPE_SHORT_WHOLE, and DIMM slots, maxmem and @peak allow it, a DIMM is
+ * plugged by which a larger one becomes too much. The larger then goes in the step after.
+ */
+Recipe recipe_swap(const GuestMemory *memory, guint64 target, Mechanism mechanism,
+                   const RecipeBound *bounds, guint n_bounds, guint64 peak);
+
 /* What sizes a guest can be brought to. */
 typedef struct {
     guint64 lowest;

@@ -330,6 +330,9 @@ ask_recipe(Resize *resize, gint64 now)
 {
     g_autoptr(GArray) bounds = trouble_book_bounds(resize->troubles, now);
 
+    if (resize->peak > 0)
+        return recipe_swap(resize->memory, resize->target, resize->mechanism,
+                           (const RecipeBound *)bounds->data, bounds->len, resize->peak);
     return recipe_next_step(resize->memory, resize->target, resize->mechanism,
                             (const RecipeBound *)bounds->data, bounds->len);
 }

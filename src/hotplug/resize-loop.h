@@ -20,6 +20,7 @@ struct _Resize {
     guint64 target;
     Mechanism mechanism;
     gboolean has_target;
+    guint64 peak; /* of recipe_swap(); 0: no DIMM is swapped */
 
     GuestMemory *memory;
     ResizePhase phase;

@@ -133,6 +133,15 @@ resize_set_target(Resize *resize, guint64 target, Mechanism mechanism, gboolean 
 }
 
 void
+resize_allow_peak(Resize *resize, guint64 peak)
+{
+    if (resize->peak == peak)
+        return;
+    resize->peak = peak;
+    resize_loop_wake(resize);
+}
+
+void
 resize_clear_target(Resize *resize)
 {
     if (!resize->has_target)

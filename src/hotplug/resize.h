@@ -92,6 +92,13 @@ void resize_stop(Resize *resize);
  */
 void resize_set_target(Resize *resize, guint64 target, Mechanism mechanism, gboolean insist);
 
+/*
+ * resize_allow_peak:
+ * @peak: what the guest may have for a moment, if that brings it to a target that its
+ *   DIMMs could not reach else (recipe_swap()); 0: nothing is done that way
+ */
+void resize_allow_peak(Resize *resize, guint64 peak);
+
 /* Forgets the target: the guest is left as it is, whatever others make of it. */
 void resize_clear_target(Resize *resize);
 

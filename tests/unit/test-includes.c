@@ -32,7 +32,7 @@ static const struct {
     { "src/allocate/", { "policies/", "src/predict/", "src/monitor/sample" } },
     { "src/hotplug/recipe",
       { "src/hypervisor/guest-memory.h", "src/hypervisor/guest-limits.h",
-        "src/hotplug/dimm-ladder", "src/hotplug/node-balance" } },
+        "src/hotplug/dimm-ladder", "src/hotplug/node-balance", "src/hotplug/recipe" } },
     { "src/hotplug/dimm-ladder", { "src/hypervisor/guest-memory.h" } },
     { "src/hotplug/node-balance", { "src/hypervisor/guest-memory.h" } },
     { "src/hotplug/",
