@@ -3,8 +3,8 @@
 
 static const Policy *const policies[] = {
     &policy_balance, /* the default */
-    &policy_static,
-    NULL,
+    &policy_static,  &policy_esx,     &policy_hyperv,   &policy_mom,
+    &policy_proxmox, &policy_qmemman, &policy_squeezed, NULL,
 };
 
 const Policy *const *

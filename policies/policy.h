@@ -72,6 +72,12 @@ typedef struct {
 /* The policies there are, for the table in policy.c and for tests of one alone. */
 extern const Policy policy_balance;
 extern const Policy policy_static;
+extern const Policy policy_esx;
+extern const Policy policy_hyperv;
+extern const Policy policy_mom;
+extern const Policy policy_proxmox;
+extern const Policy policy_qmemman;
+extern const Policy policy_squeezed;
 
 /* Returns: (nullable): the policy called @name. */
 const Policy *policy_find(const char *name);

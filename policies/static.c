@@ -4,33 +4,16 @@
  *
  * Only when the guests were asked for more than the budget (it was lowered, or a
  * guest came) something must give. Then each keeps the same part of what it has
- * above its floor, so that their proportions stay (the rule of xapi's squeezed,
- * with one factor for all).
+ * above its floor, so that their proportions stay.
  */
-#include "policies/policy.h"
-
-typedef unsigned __int128 Wide;
+#include "policies/proportion.h"
 
 static void
 static_allocate(const HostView *host, const GuestView *guests, gsize n_guests, guint64 *targets)
 {
-    Wide floors = 0, above = 0;
-    guint64 room;
-
-    for (gsize i = 0; i < n_guests; i++) {
-        targets[i] = CLAMP(guests[i].requested, guests[i].floor, guests[i].ceiling);
-        floors += guests[i].floor;
-        above += targets[i] - guests[i].floor;
-    }
-    if (floors + above <= host->budget)
-        return;
-
-    room = floors < host->budget ? host->budget - (guint64)floors : 0;
-    for (gsize i = 0; i < n_guests; i++) {
-        Wide share = (Wide)(targets[i] - guests[i].floor) * room;
-
-        targets[i] = guests[i].floor + (above > 0 ? (guint64)(share / above) : 0);
-    }
+    for (gsize i = 0; i < n_guests; i++)
+        targets[i] = guests[i].requested;
+    proportion_cut(host->budget, guests, n_guests, targets);
 }
 
 const Policy policy_static = {

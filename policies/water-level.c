@@ -16,13 +16,17 @@
  *     then L' < L, and at L'+1 <= L vessel i would have at most one byte more,
  *     so no more than before, and nobody else more than before: the sum would be
  *     within the budget and L' not the highest. So i does not get less.
+ *
+ * A tax only makes a vessel's amount rise more slowly from some level on, and no
+ * later for a higher busy mark: it still rises by at most a byte a level, which is
+ * all that the proof asks.
  */
 #include "policies/water-level.h"
 
 #define WIDTH_BITS 30
 
-/* 2^WIDTH_BITS times a level of 2^(64 + WIDTH_BITS), the highest needed for the
- * narrowest vessel (width 1), is 2^124 and fits. */
+/* 2^WIDTH_BITS times a level of 2^(64 + WIDTH_BITS) times the tax, the highest needed for
+ * the narrowest vessel (width 1), is 2^127 and fits. */
 typedef unsigned __int128 Wide;
 
 static guint64
@@ -30,6 +34,8 @@ amount_at(const WaterVessel *vessel, Wide level)
 {
     Wide amount = (level * vessel->width) >> WIDTH_BITS;
 
+    if (vessel->tax > 1 && amount > vessel->busy)
+        amount = vessel->busy + (amount - vessel->busy) / vessel->tax;
     if (amount <= vessel->low)
         return vessel->low;
     return amount < vessel->high ? (guint64)amount : vessel->high;
@@ -51,6 +57,7 @@ prepare(WaterVessel *vessels, gsize n_vessels)
 {
     double heaviest = 0;
     guint64 narrowest = G_GUINT64_CONSTANT(1) << WIDTH_BITS, highest = 0;
+    guint tax = 1;
 
     for (gsize i = 0; i < n_vessels; i++)
         heaviest = MAX(heaviest, vessels[i].weight);
@@ -60,8 +67,9 @@ prepare(WaterVessel *vessels, gsize n_vessels)
         vessels[i].width = width >= 1 ? (guint64)width : 1;
         narrowest = MIN(narrowest, vessels[i].width);
         highest = MAX(highest, vessels[i].high);
+        tax = MAX(tax, vessels[i].tax);
     }
-    return (((Wide)highest << WIDTH_BITS) / narrowest) + 1;
+    return (((Wide)highest << WIDTH_BITS) / narrowest + 1) * tax;
 }
 
 void

@@ -202,8 +202,8 @@ static guint64
 limit_grain(const LimitCase *c, guint64 target)
 {
     const GuestView *view = c->view;
-    const guint64 stops[] = { reach_up(c->guest, target), reach_down(c->guest, view->ceiling),
-                              view->actual, view->requested };
+    const guint64 up = reach_up(c->guest, target), most = reach_down(c->guest, view->ceiling);
+    const guint64 stops[] = { up < G_MAXUINT64 ? up : most, most, view->actual, view->requested };
     guint64 above = G_MAXUINT64, largest = view->floor;
 
     for (gsize i = 0; i < G_N_ELEMENTS(stops); i++) {
@@ -387,7 +387,7 @@ limits_apply(const LimitTuning *tuning, const HostView *host, const GuestView *v
              const LimitGuest *guests, gsize n_guests, const guint64 *raw, gint64 now,
              LimitedTarget *limited)
 {
-    g_autofree WaterVessel *vessels = g_new(WaterVessel, n_guests);
+    g_autofree WaterVessel *vessels = g_new0(WaterVessel, n_guests);
     g_autofree LimitCase *cases = g_new(LimitCase, n_guests);
     Wide bases = 0, wanted = 0;
     Limit cause;
