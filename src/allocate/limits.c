@@ -154,6 +154,12 @@ limit_cool_down(const LimitCase *c, guint64 target)
     return cooling ? MAX(target, c->stay) : target;
 }
 
+guint64
+limits_dead_band(const LimitTuning *tuning, guint64 bytes)
+{
+    return MAX(part_of(bytes, tuning->dead_band), tuning->dead_band_min);
+}
+
 /*
  * Small growth is left out for good, not only for a while, but it lacks less than
  * the band, which is a small part of headroom. A guest that has no more than the
@@ -162,19 +168,12 @@ limit_cool_down(const LimitCase *c, guint64 target)
 static guint64
 limit_dead_band(const LimitCase *c, guint64 target)
 {
-    guint64 band = MAX(part_of(c->stay, c->tuning->dead_band), c->tuning->dead_band_min);
+    guint64 band = limits_dead_band(c->tuning, c->stay);
     gboolean tight = is_spared(c->view) || minus(c->stay, c->view->used) <= band;
 
     if (target < c->stay)
-        return c->stay - target < band && !c->needed ? c->stay : target;
+        return c->stay - target < band && !c->needed && !c->guest->probing ? c->stay : target;
     return target - c->stay < band && !tight ? c->stay : target;
-}
-
-/* One step a look: the next is taken once the guest has told how it bears the last. */
-static guint64
-limit_unseen(const LimitCase *c, guint64 target)
-{
-    return c->guest->unseen && !c->needed ? MAX(target, c->stay) : target;
 }
 
 /*
@@ -191,6 +190,22 @@ limit_step(const LimitCase *c, guint64 target)
     return target < c->stay ? MAX(target, MIN(lowest, c->stay)) : target;
 }
 
+/* One step at a time, and back with what hurt. */
+static guint64
+limit_trial(const LimitCase *c, guint64 target)
+{
+    return c->needed ? target : MAX(target, MIN(c->guest->least, c->view->ceiling));
+}
+
+/* Never a reason to take anything. */
+static guint64
+limit_kernel_zone(const LimitCase *c, guint64 target)
+{
+    guint64 has = MIN(MAX(c->stay, c->view->actual), c->view->ceiling);
+
+    return c->guest->most == 0 ? target : MIN(target, MAX(c->guest->most, has));
+}
+
 /*
  * Up to the next reachable size, since the policy says that the guest needs that
  * much. What it has and what it was asked for count as reachable, so that rounding
@@ -203,7 +218,8 @@ limit_grain(const LimitCase *c, guint64 target)
 {
     const GuestView *view = c->view;
     const guint64 up = reach_up(c->guest, target), most = reach_down(c->guest, view->ceiling);
-    const guint64 stops[] = { up < G_MAXUINT64 ? up : most, most, view->actual, view->requested };
+    const guint64 stops[] = { up < G_MAXUINT64 ? up : most, most, view->actual, view->requested,
+                              c->guest->least };
     guint64 above = G_MAXUINT64, largest = view->floor;
 
     for (gsize i = 0; i < G_N_ELEMENTS(stops); i++) {
@@ -220,7 +236,8 @@ limit_grain(const LimitCase *c, guint64 target)
 static guint64
 round_down(const LimitCase *c, guint64 amount)
 {
-    const guint64 stops[] = { reach_down(c->guest, amount), c->view->actual, c->view->requested };
+    const guint64 stops[] = { reach_down(c->guest, amount), c->view->actual, c->view->requested,
+                              c->guest->least };
     guint64 largest = c->view->floor;
 
     for (gsize i = 0; i < G_N_ELEMENTS(stops); i++) {
@@ -242,11 +259,14 @@ static const struct {
     { LIMIT_PRESSED, "not shrunk while under pressure or asking urgently", limit_pressed, TRUE },
     { LIMIT_COOL_DOWN, "not shrunk so soon after it grew", limit_cool_down, TRUE },
     { LIMIT_DEAD_BAND, "left alone for so small a change", limit_dead_band, TRUE },
-    { LIMIT_UNSEEN, "not shrunk again before the last shrink is seen", limit_unseen, TRUE },
     { LIMIT_STEP, "shrunk by no more than one step at a time", limit_step, TRUE },
+    { LIMIT_TRIAL, "not shrunk further than is known to do no harm", limit_trial, TRUE },
+    { LIMIT_KERNEL_ZONE, "not grown: its kernel has too little memory of its own for more",
+      limit_kernel_zone, FALSE },
     { LIMIT_GRAIN, "rounded to what its devices can reach", limit_grain, FALSE },
     { LIMIT_BUDGET, "cut to the budget", NULL, FALSE },
     { LIMIT_DONORS, "grows when others have given back", NULL, FALSE },
+    { LIMIT_FORCED, "shrunk without a trial, since others need it", NULL, FALSE },
 };
 
 const char *
@@ -269,6 +289,8 @@ damp(const LimitCase *c, guint64 raw)
 
         if (!stages[i].apply || (stages[i].damps && c->tuning->undamped))
             continue;
+        if (stages[i].limit == LIMIT_TRIAL)
+            limited.wish = before;
         limited.target = stages[i].apply(c, before);
         if (limited.target != before)
             limited.limits |= stages[i].limit;
@@ -382,6 +404,14 @@ settle(const LimitCase *c, guint64 amount, Limit cause, LimitedTarget *limited)
     limited->limits |= cause | (reached != amount ? LIMIT_GRAIN : 0);
 }
 
+/* Who is asked for less than its trial would have it. */
+static void
+tell_forced(const LimitCase *c, LimitedTarget *limited)
+{
+    if (!c->tuning->undamped && limited->target < MIN(c->guest->least, c->stay))
+        limited->limits = (limited->limits | LIMIT_FORCED) & ~(guint)LIMIT_TRIAL;
+}
+
 void
 limits_apply(const LimitTuning *tuning, const HostView *host, const GuestView *views,
              const LimitGuest *guests, gsize n_guests, const guint64 *raw, gint64 now,
@@ -418,4 +448,6 @@ limits_apply(const LimitTuning *tuning, const HostView *host, const GuestView *v
     cause = wanted <= host->budget ? LIMIT_DONORS : LIMIT_BUDGET;
     for (gsize i = 0; i < n_guests; i++)
         settle(&cases[i], vessels[i].amount, cause, &limited[i]);
+    for (gsize i = 0; i < n_guests; i++)
+        tell_forced(&cases[i], &limited[i]);
 }

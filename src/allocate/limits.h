@@ -10,24 +10,27 @@
  *   2. the budget: the host has no more;
  *   3. donors before acceptors: what a donor still holds is not there yet;
  *   4. the rest, which only damps. Where the budget cannot hold all that is wanted,
- *      cool-down and dead band give way: they spare a guest some to and fro, and
- *      that is not worth another's need.
+ *      cool-down, dead band and what a shrink trial holds back give way: they spare a
+ *      guest some to and fro, or another's need is there and its own is feared. The
+ *      last is told as LIMIT_FORCED.
  */
 #pragma once
 
 #include "policies/policy.h"
 
 typedef enum {
-    LIMIT_FLOOR = 1 << 0,     /* raised to the floor */
-    LIMIT_CEILING = 1 << 1,   /* lowered to the ceiling */
-    LIMIT_PRESSED = 1 << 2,   /* not shrunk: the guest is under pressure, or asks urgently */
-    LIMIT_COOL_DOWN = 1 << 3, /* not shrunk: too soon after it last grew */
-    LIMIT_DEAD_BAND = 1 << 4, /* left as it is: the change is too small to matter */
-    LIMIT_UNSEEN = 1 << 5,    /* not shrunk: what its last shrink did is not seen yet */
-    LIMIT_STEP = 1 << 6,      /* shrinks by one step only, or waits until it has done the last */
-    LIMIT_GRAIN = 1 << 7,     /* rounded to what the guest's devices can reach */
-    LIMIT_BUDGET = 1 << 8,    /* cut, since the budget is lent out */
-    LIMIT_DONORS = 1 << 9,    /* growth waits until donors have shrunk */
+    LIMIT_FLOOR = 1 << 0,        /* raised to the floor */
+    LIMIT_CEILING = 1 << 1,      /* lowered to the ceiling */
+    LIMIT_PRESSED = 1 << 2,      /* not shrunk: the guest is under pressure, or asks urgently */
+    LIMIT_COOL_DOWN = 1 << 3,    /* not shrunk: too soon after it last grew */
+    LIMIT_DEAD_BAND = 1 << 4,    /* left as it is: the change is too small to matter */
+    LIMIT_TRIAL = 1 << 5,        /* not shrunk, or given back: see ShrinkHold */
+    LIMIT_STEP = 1 << 6,         /* shrinks by one step only, or waits until it has done the last */
+    LIMIT_GRAIN = 1 << 7,        /* rounded to what the guest's devices can reach */
+    LIMIT_BUDGET = 1 << 8,       /* cut, since the budget is lent out */
+    LIMIT_DONORS = 1 << 9,       /* growth waits until donors have shrunk */
+    LIMIT_KERNEL_ZONE = 1 << 10, /* not grown: its kernel has too little memory for more */
+    LIMIT_FORCED = 1 << 11,      /* shrunk without or against a trial: others need it */
 } Limit;
 
 /* How hard the targets are damped. */
@@ -51,12 +54,16 @@ typedef struct {
     guint64 knee;       /* beyond this size they are knee + k * coarse instead, ... */
     guint64 coarse;     /* ... unless this is 0: a balloon is fine where DIMMs are not */
     gint64 grown_us;    /* when it last was asked to grow; 0: never */
-    gboolean unseen;    /* no statistics have come since it was last asked to shrink */
+    guint64 least;      /* less than this is not asked for: see shrink-trial.h; 0: anything is */
+    guint64 most;       /* it does not grow beyond this: see kernel-zone.h; 0: it may */
+    gboolean probing;   /* a small shrink is what is wanted */
 } LimitGuest;
 
 typedef struct {
     guint64 target;
     guint limits; /* Limit: which of them changed the policy's target */
+    guint64 wish; /* what it would be asked for if nothing were held back; 0 if the policy is
+                   * undamped */
 } LimitedTarget;
 
 /*
@@ -92,6 +99,9 @@ typedef struct {
 void limits_apply(const LimitTuning *tuning, const HostView *host, const GuestView *views,
                   const LimitGuest *guests, gsize n_guests, const guint64 *raw, gint64 now,
                   LimitedTarget *limited);
+
+/* Returns: how small a change of @bytes is left alone. */
+guint64 limits_dead_band(const LimitTuning *tuning, guint64 bytes);
 
 /* Returns: static text for one Limit, for people: "raised to its floor". */
 const char *limit_describe(Limit limit);

@@ -93,19 +93,94 @@ to_view(const PlanGuest *guest)
     return view;
 }
 
-static LimitGuest
-to_limit_guest(const PlanGuest *guest)
+/* Without a trial, one step a look all the same. */
+static guint64
+least_untried(const PlanGuest *guest)
 {
     const Sample *latest = sample_ring_get(guest->ring, 0);
 
+    return latest && latest->time_us <= guest->shrunk_us ? guest->requested : 0;
+}
+
+static LimitGuest
+to_limit_guest(const PlanGuest *guest)
+{
     return (LimitGuest){
-        .unseen = latest && latest->time_us <= guest->shrunk_us,
+        .least = least_untried(guest),
+        .most = guest->most,
         .grain = guest->grain,
         .grain_base = guest->grain_base,
         .knee = guest->knee,
         .coarse = guest->coarse,
         .grown_us = guest->grown_us,
     };
+}
+
+static gboolean
+is_spared(const PlanGuest *guest)
+{
+    return guest->forecast.pressed || guest->forecast.urgent;
+}
+
+static ShrinkView
+to_shrink_view(const PlanGuest *guest, guint64 idle)
+{
+    return (ShrinkView){
+        .ring = guest->ring,
+        .actual = guest->actual,
+        .requested = guest->requested,
+        .grain = guest->grain,
+        .idle = idle,
+        .pressed = is_spared(guest),
+        .answers = guest->answers,
+    };
+}
+
+static ProbeAim
+look_by_probe(const PlanSettings *settings, const PlanGuest *guest, gboolean wanting, gint64 now)
+{
+    const LimitTuning *tuning = &settings->tuning;
+    const ProbeView view = {
+        .ring = guest->ring,
+        .trial = guest->trial,
+        .actual = guest->actual,
+        .requested = guest->requested,
+        .floor = guest->floor,
+        .grain = guest->grain,
+        .demand = MIN(guest->forecast.demand, guest->ceiling),
+        .band = limits_dead_band(tuning, guest->requested),
+        .not_before_us = guest->grown_us > 0 ? guest->grown_us + tuning->cool_down_us : 0,
+        .pressed = is_spared(guest),
+        .allowed = settings->probe == PROBE_ALWAYS || (settings->probe == PROBE_WANTED && wanting),
+    };
+
+    return probe_look(guest->probe, &view, now);
+}
+
+/* The trial and the probe look at the guest, before the policy does: what may not be asked
+ * of it, and what its demand is less what was found that it can do without.
+ * Returns: what a trial may take at once. */
+static guint64
+look(const PlanSettings *settings, PlanGuest *guest, gboolean wanting, gint64 now, GuestView *view,
+     LimitGuest *limit)
+{
+    const ShrinkView shrink = to_shrink_view(guest, 0);
+    ProbeAim aim = { .lowest = G_MAXUINT64 };
+
+    guest->found = 0;
+    if (!guest->trial)
+        return 0;
+    limit->least = shrink_trial_look(guest->trial, &shrink, now);
+    if (guest->probe)
+        aim = look_by_probe(settings, guest, wanting, now);
+    if (aim.discount > 0) {
+        view->demand = minus(MIN(view->demand, guest->ceiling), aim.discount);
+        view->need = MIN(view->need, view->demand);
+        view->used = MIN(view->used, view->demand);
+    }
+    guest->found = aim.discount;
+    limit->probing = aim.probing;
+    return minus(guest->requested, aim.probing ? aim.lowest : view->need);
 }
 
 /* What the policy and the limits work on: the guests that are not pinned, in order. */
@@ -115,6 +190,7 @@ typedef struct {
     LimitGuest *guests;
     guint64 *raw;
     LimitedTarget *limited;
+    guint64 *idle; /* what a trial may take at once */
 } PlanTable;
 
 static void
@@ -125,6 +201,7 @@ plan_table_init(PlanTable *table, gsize n_most)
     table->guests = g_new(LimitGuest, n_most);
     table->raw = g_new(guint64, n_most);
     table->limited = g_new(LimitedTarget, n_most);
+    table->idle = g_new0(guint64, n_most);
 }
 
 static void
@@ -134,29 +211,44 @@ plan_table_clear(PlanTable *table)
     g_free(table->guests);
     g_free(table->raw);
     g_free(table->limited);
+    g_free(table->idle);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(PlanTable, plan_table_clear)
 
 static void
-plan_table_add(PlanTable *table, const PlanGuest *guest)
+plan_table_add(PlanTable *table, const PlanSettings *settings, PlanGuest *guest, gboolean wanting,
+               gint64 now)
 {
-    table->views[table->n] = to_view(guest);
-    table->guests[table->n] = to_limit_guest(guest);
-    table->n++;
+    gsize k = table->n++;
+
+    table->views[k] = to_view(guest);
+    table->guests[k] = to_limit_guest(guest);
+    table->idle[k] = look(settings, guest, wanting, now, &table->views[k], &table->guests[k]);
 }
 
 static void
-take_target(PlanGuest *guest, guint64 raw, const LimitedTarget *limited)
+take_target(PlanGuest *guest, const PlanTable *table, gsize k, gint64 now)
 {
-    guest->raw = raw;
+    const LimitedTarget *limited = &table->limited[k];
+    const ShrinkView shrink = to_shrink_view(guest, table->idle[k]);
+
+    guest->raw = table->raw[k];
     guest->target = limited->target;
     guest->limits = limited->limits;
+    if (guest->trial && limited->wish > 0)
+        shrink_trial_want(guest->trial, &shrink, limited->wish,
+                          table->guests[k].probing ? SHRINK_PROBE : SHRINK_PLAIN, now);
 }
 
+/* A step whose guest has fallen silent stays on trial until it speaks again; else somebody
+ * else has the word about it. */
 static void
-keep_pinned(PlanGuest *guest)
+keep_pinned(PlanGuest *guest, gint64 now)
 {
+    if (guest->trial && guest->pin != PLAN_PIN_NO_SAMPLE)
+        shrink_trial_abandon(guest->trial, now);
+    guest->found = 0;
     guest->raw = guest->target = guest->requested;
     guest->limits = 0;
 }
@@ -217,10 +309,29 @@ decide(const PlanSettings *settings, const PlanGuest *guests, gsize n_guests, co
                  table->limited);
 }
 
+/* Returns: whether the guests demand more than the budget holds, what probing found left out
+ * of account: what it finds must not end it. */
+static gboolean
+is_wanting(const PlanSettings *settings, const PlanGuest *guests, gsize n_guests)
+{
+    guint64 demand = 0;
+
+    for (gsize i = 0; i < n_guests; i++) {
+        const PlanGuest *guest = &guests[i];
+
+        if (guest->pin != PLAN_PIN_NONE)
+            demand = add(demand, MAX(guest->actual, guest->requested));
+        else
+            demand = add(demand, CLAMP(guest->forecast.demand, guest->floor, guest->ceiling));
+    }
+    return demand > settings->budget;
+}
+
 PlanSummary
 planner_allocate(const PlanSettings *settings, PlanGuest *guests, gsize n_guests, gint64 now)
 {
     g_auto(PlanTable) table = { 0 };
+    gboolean wanting = is_wanting(settings, guests, n_guests);
     guint64 pinned = 0, floors = 0, taken = 0;
     PlanSummary summary = { 0 };
     HostView host;
@@ -233,7 +344,7 @@ planner_allocate(const PlanSettings *settings, PlanGuest *guests, gsize n_guests
             continue;
         }
         floors = add(floors, guests[i].floor);
-        plan_table_add(&table, &guests[i]);
+        plan_table_add(&table, settings, &guests[i], wanting, now);
     }
 
     host = to_host(settings, pinned, taken);
@@ -241,10 +352,9 @@ planner_allocate(const PlanSettings *settings, PlanGuest *guests, gsize n_guests
 
     for (gsize i = 0, k = 0; i < n_guests; i++) {
         if (guests[i].pin != PLAN_PIN_NONE) {
-            keep_pinned(&guests[i]);
+            keep_pinned(&guests[i], now);
         } else {
-            take_target(&guests[i], table.raw[k], &table.limited[k]);
-            k++;
+            take_target(&guests[i], &table, k++, now);
         }
         summary.lent = add(summary.lent, guests[i].target);
         if (guests[i].forecast.valid)

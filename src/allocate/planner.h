@@ -16,6 +16,8 @@
 #pragma once
 
 #include "allocate/limits.h"
+#include "allocate/probe.h"
+#include "allocate/shrink-trial.h"
 #include "policies/policy.h"
 #include "predict/predictor.h"
 
@@ -49,13 +51,19 @@ typedef struct {
                        * guest, 0 if there was none, for policies that speak only now and then */
 
     /* What is known by the guest's agent; 0 where there is none. */
-    gboolean asking; /* its request is valid, ... */
-    guint64 urgent;  /* ... and this many bytes beyond @actual have not come yet */
-    guint64 burst;   /* as in PredictorState */
+    gboolean asking;  /* its request is valid, ... */
+    guint64 urgent;   /* ... and this many bytes beyond @actual have not come yet */
+    guint64 burst;    /* as in PredictorState */
+    gboolean answers; /* it is to be asked before something is taken */
+
+    ShrinkTrial *trial; /* (nullable): changed by the planner, together with ... */
+    Probe *probe;       /* ... this. Without them a shrink is not watched */
+    guint64 most;       /* as in LimitGuest */
 
     /* out */
     Forecast forecast;
     guint64 target; /* after the limits */
+    guint64 found;  /* what probing took off the demand before the policy saw it */
     guint limits;   /* Limit: which changed it */
 } PlanGuest;
 
@@ -64,9 +72,10 @@ typedef struct {
     LimitTuning tuning;
     guint64 budget;
     guint64 host_total; /* the host's memory; 0, or less than the budget: the budget */
-    gboolean share;     /* what nobody demands is handed out, not kept */
-    gint64 *spoken_us;  /* (nullable): when the policy last spoke, 0: never. The caller's, changed
-                         * by the planner; without it the policy speaks in every plan */
+    ProbeMode probe;
+    gboolean share;    /* what nobody demands is handed out, not kept */
+    gint64 *spoken_us; /* (nullable): when the policy last spoke, 0: never. The caller's, changed
+                        * by the planner; without it the policy speaks in every plan */
 } PlanSettings;
 
 /* What came of a plan as a whole. */
@@ -86,8 +95,8 @@ typedef struct {
  */
 void planner_predict(PlanGuest *guests, gsize n_guests, gint64 now);
 
-/* Fills in each guest's raw target, target and limits from its forecast. Never puts
- * a target outside of [floor, ceiling], unless the guest is pinned. */
+/* Lets each guest's trial look at it. Fills in each guest's raw target, target and limits from its
+ * forecast. Never puts a target outside of [floor, ceiling], unless the guest is pinned. */
 PlanSummary planner_allocate(const PlanSettings *settings, PlanGuest *guests, gsize n_guests,
                              gint64 now);
 

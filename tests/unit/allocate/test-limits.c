@@ -396,13 +396,58 @@ test_one_shrink_a_look(void **state)
     Fixture f = new_fixture();
 
     add(&f, 500);
-    f.guests[0].unseen = TRUE;
-    assert_becomes(&f, 1024, LIMIT_UNSEEN);
+    f.guests[0].least = 1024 * MIB;
+    assert_becomes(&f, 1024, LIMIT_STEP | LIMIT_TRIAL);
+    assert_int_equal(f.limited[0].wish, 896 * MIB);
     f.raw[0] = 1500 * MIB;
     assert_becomes(&f, 1500, 0);
     f.raw[0] = 500 * MIB;
-    f.guests[0].unseen = FALSE;
+    f.guests[0].least = 1000 * MIB;
+    assert_becomes(&f, 1000, LIMIT_STEP | LIMIT_TRIAL);
+    /* A step that hurt is given back, up to the ceiling. */
+    f.guests[0].least = 1100 * MIB;
+    assert_becomes(&f, 1100, LIMIT_STEP | LIMIT_TRIAL);
+    f.views[0].ceiling = 1050 * MIB;
+    assert_becomes(&f, 1050, LIMIT_STEP | LIMIT_TRIAL);
+    f.guests[0].least = 0;
     assert_becomes(&f, 896, LIMIT_STEP);
+}
+
+/* Another's need is served all the same, and that is told. */
+static void
+test_need_overrules_a_trial(void **state)
+{
+    Fixture f = new_fixture();
+
+    add(&f, 1000);
+    add(&f, 2048);
+    f.guests[0].least = 1024 * MIB;
+    f.host.budget = 3072 * MIB;
+    apply(&f);
+    assert_limited(&f, 0, 1024, LIMIT_DEAD_BAND);
+    assert_limited(&f, 1, 2048, 0);
+    f.raw[0] = 900 * MIB;
+    f.raw[1] = 3000 * MIB;
+    apply(&f);
+    assert_limited(&f, 0, 900, LIMIT_FORCED);
+    assert_limited(&f, 1, 2048, LIMIT_BUDGET);
+}
+
+/* Growth ends where the guest's kernel could not bear more; nothing is taken for it. */
+static void
+test_kernel_zone(void **state)
+{
+    Fixture f = new_fixture();
+
+    add(&f, 2048);
+    f.guests[0].most = 1280 * MIB;
+    assert_becomes(&f, 1280, LIMIT_KERNEL_ZONE);
+    f.guests[0].most = 512 * MIB;
+    assert_becomes(&f, 1024, LIMIT_KERNEL_ZONE);
+    f.raw[0] = 960 * MIB;
+    assert_becomes(&f, 960, 0);
+    f.views[0].floor = 1536 * MIB;
+    assert_becomes(&f, 1536, LIMIT_FLOOR);
 }
 
 /* Fine steps up to the knee, coarse ones beyond. */
@@ -527,6 +572,8 @@ main(void)
         cmocka_unit_test(test_cool_down_gives_way_to_need),
         cmocka_unit_test(test_gives_way_by_what_is_missing),
         cmocka_unit_test(test_one_shrink_a_look),
+        cmocka_unit_test(test_need_overrules_a_trial),
+        cmocka_unit_test(test_kernel_zone),
         cmocka_unit_test(test_knee),
         cmocka_unit_test(test_budget_beats_damping),
         cmocka_unit_test(test_budget_beats_the_policy),

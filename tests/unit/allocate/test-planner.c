@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <string.h>
 
 #define MIB    (G_GUINT64_CONSTANT(1) << 20)
 #define SECOND ((gint64)G_USEC_PER_SEC)
@@ -290,6 +291,112 @@ test_no_guests(void **state)
     assert_int_equal(summary.shortfall, 0);
 }
 
+/* A guest on trial, planned for and following every quarter of a second. */
+typedef struct {
+    Memory memory;
+    ShrinkTrial trial;
+    Probe probe;
+    PlanGuest guest;
+    PlanSettings settings;
+    Sample sample;
+    gint64 now;
+} Course;
+
+static void
+course_make(Course *course, guint64 used, ProbeMode mode)
+{
+    memset(course, 0, sizeof *course);
+    course->guest = make_guest(&course->memory, used);
+    course->guest.trial = &course->trial;
+    course->guest.probe = &course->probe;
+    course->settings = make_settings(8192);
+    course->settings.tuning = limit_tuning_default;
+    course->settings.probe = mode;
+    course->sample = *sample_ring_get(&course->memory.ring, 0);
+    course->sample.fields |= SAMPLE_SWAP;
+    course->now = NOW;
+    shrink_trial_start(&course->trial);
+    probe_start(&course->probe);
+}
+
+static void
+course_go(Course *course, gint64 time_us)
+{
+    for (gint64 end = course->now + time_us; course->now < end; course->now += SECOND / 4) {
+        course->sample.time_us = course->now;
+        course->sample.available =
+            course->sample.available + course->guest.actual - 24 * MIB - course->sample.total;
+        course->sample.total = course->guest.actual - 24 * MIB;
+        sample_ring_push(&course->memory.ring, &course->sample);
+        planner_predict(&course->guest, 1, course->now);
+        planner_allocate(&course->settings, &course->guest, 1, course->now);
+        if (course->guest.target > course->guest.requested)
+            course->guest.grown_us = course->now;
+        course->guest.requested = course->guest.actual = course->guest.target;
+    }
+}
+
+static void
+test_shrink_is_on_trial(void **state)
+{
+    Course course;
+
+    course_make(&course, 400, PROBE_NEVER);
+    course_go(&course, SECOND / 4);
+    assert_int_equal(course.guest.target, 1024 * MIB);
+    assert_true(course.guest.limits & LIMIT_TRIAL);
+    assert_int_equal(shrink_trial_hold(&course.trial, course.now), SHRINK_HOLD_STEP);
+    course_go(&course, 5 * SECOND);
+    assert_int_equal(course.guest.target, 896 * MIB);
+    assert_int_equal(course.trial.state, SHRINK_TRIAL_WATCHED);
+    /* It hurts: whole and at once. */
+    course.sample.swap_in += 100 * MIB;
+    course_go(&course, SECOND);
+    assert_true(course.guest.target >= 1024 * MIB);
+    /* In the end it is where its demand is. */
+    course_go(&course, 600 * SECOND);
+    assert_in_range(course.guest.target, 524 * MIB, 540 * MIB);
+    assert_int_equal(course.trial.state, SHRINK_TRIAL_REST);
+}
+
+/* Below its demand a guest goes only if it may be probed, and back when it needs it. */
+static void
+test_probing(void **state)
+{
+    Course course;
+
+    course_make(&course, 400, PROBE_ALWAYS);
+    course_go(&course, 1200 * SECOND);
+    assert_in_range(course.guest.target, (400 + 24 + 24) * MIB, (400 + 24 + 24 + 40) * MIB);
+    assert_true(course.guest.found > 30 * MIB);
+    course.settings.probe = PROBE_WANTED;
+    course_go(&course, SECOND);
+    assert_int_equal(course.guest.found, 0);
+    assert_int_equal(course.guest.target, 524 * MIB);
+    /* The budget is wanted: less than all demand. */
+    course.settings.budget = 500 * MIB;
+    course_go(&course, 600 * SECOND);
+    assert_true(course.guest.target < 500 * MIB);
+}
+
+/* A guest that is held, or that nobody knows of, is on no trial. */
+static void
+test_pinned_guest_is_on_no_trial(void **state)
+{
+    Course course;
+
+    course_make(&course, 400, PROBE_NEVER);
+    course_go(&course, 5 * SECOND);
+    assert_int_equal(course.trial.state, SHRINK_TRIAL_WATCHED);
+    course.guest.pin = PLAN_PIN_NO_SAMPLE;
+    course_go(&course, SECOND);
+    assert_int_equal(course.trial.state, SHRINK_TRIAL_WATCHED);
+    course.guest.pin = PLAN_PIN_HELD;
+    course_go(&course, SECOND);
+    assert_int_equal(course.trial.state, SHRINK_TRIAL_REST);
+    assert_int_equal(course.guest.target, 896 * MIB);
+}
+
 static void
 test_every_pin_has_its_text(void **state)
 {
@@ -446,6 +553,9 @@ main(void)
         cmocka_unit_test(test_policy_speaks_at_its_own_interval),
         cmocka_unit_test(test_paced_policy_is_not_damped),
         cmocka_unit_test(test_policy_sees_host_and_guest),
+        cmocka_unit_test(test_shrink_is_on_trial),
+        cmocka_unit_test(test_probing),
+        cmocka_unit_test(test_pinned_guest_is_on_no_trial),
         cmocka_unit_test(test_every_pin_has_its_text),
     };
 

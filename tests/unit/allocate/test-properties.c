@@ -328,7 +328,7 @@ targets_are_reachable(World *world, const Policy *policy)
 
         check(world, &targets,
               apart % grain == 0 || target == view->actual || target == view->requested ||
-                  target == view->floor);
+                  target == world->guests[i].least || target == view->floor);
     }
 }
 
@@ -401,7 +401,9 @@ follow(World *world, const Targets *targets)
         moved |= target != view->requested || target != view->actual;
         if (target > view->requested)
             world->guests[i].grown_us = world->now;
-        world->guests[i].unseen = FALSE;
+        world->guests[i].least = 0;
+        world->guests[i].most = 0;
+        world->guests[i].probing = FALSE;
         view->requested = view->actual = target;
         lent += target;
     }

@@ -92,7 +92,11 @@ make_guest(World *world, GuestView *view, LimitGuest *guest)
         .grain_base = world_random(world, world->scale / 2 + 1),
         .knee = world_random_size(world),
         .coarse = one_in(world, 2) ? 0 : random_grain(world) * (1 + world_random(world, 4)),
-        .unseen = one_in(world, 6),
+        .least = one_in(world, 3)   ? view->requested
+                 : one_in(world, 6) ? world_random_size(world)
+                                    : 0,
+        .most = one_in(world, 4) ? world_random_size(world) : 0,
+        .probing = one_in(world, 4),
         .grown_us = one_in(world, 2) ? 0 : (gint64)world_random(world, (guint64)world->now),
     };
 }

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Whether a guest shows that it lacks the memory that was just taken from it. Pure.
+ *
+ * All signs are claims of the guest. One that lies moves its own allocation only: what
+ * it can win is that it keeps what it has for as long as nobody else needs it.
+ */
+#pragma once
+
+#include "monitor/sample.h"
+
+/* What went on in the guest before anything was taken: a guest that reads files all day
+ * is not hurt because it goes on doing so. Each a second. */
+typedef struct {
+    double stall_us;
+    double refaults;
+    double swap_in; /* bytes */
+    double faults;
+    double alloc_stalls;
+} ShrinkAmbient;
+
+/* How much of a sign is borne. */
+typedef struct {
+    double stall_us;     /* of waiting for memory, in the whole watch of six seconds */
+    double refaults;     /* pages a second beyond what is ambient */
+    double swap_in;      /* bytes a second */
+    double faults;       /* major faults a second */
+    double alloc_stalls; /* a second */
+} ShrinkBudget;
+
+/* Defaults, each with its source in shrink-signs.c. */
+extern const ShrinkBudget shrink_budget_plain; /* for what the guest does not use */
+extern const ShrinkBudget shrink_budget_probe; /* for what it may use */
+
+/* Returns: the rates within the last seconds before @now, as far as they were told. */
+ShrinkAmbient shrink_signs_ambient(const SampleRing *ring, gint64 now);
+
+/* Returns: what is to stay available in a guest of @total bytes (a sixteenth of it), as the
+ *   agent holds it when it answers. */
+guint64 shrink_signs_reserve(guint64 total);
+
+/*
+ * shrink_signs_find:
+ * @base: the latest sample before the first byte was taken
+ * @arrived: (nullable): the first sample since the guest has followed; stalls count from
+ *   there, for the work of giving memory up is waiting, too
+ * @latest: the latest sample, later than @base
+ *
+ * Returns: (nullable): static text: the sign that was found; NULL if there is none.
+ */
+const char *shrink_signs_find(const ShrinkBudget *budget, const ShrinkAmbient *ambient,
+                              const Sample *base, const Sample *arrived, const Sample *latest);
+
+/* Returns: which part of the stall budget was used up from @arrived to @latest, 0…1. */
+double shrink_signs_stalled(const ShrinkBudget *budget, const Sample *arrived,
+                            const Sample *latest);
