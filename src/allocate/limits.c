@@ -213,13 +213,12 @@ limit_kernel_zone(const LimitCase *c, guint64 target)
  * sizes are too small, the largest; where none is within floor and ceiling, the
  * floor.
  */
-static guint64
-limit_grain(const LimitCase *c, guint64 target)
+guint64
+limits_round_up(const GuestView *view, const LimitGuest *guest, guint64 target)
 {
-    const GuestView *view = c->view;
-    const guint64 up = reach_up(c->guest, target), most = reach_down(c->guest, view->ceiling);
+    const guint64 up = reach_up(guest, target), most = reach_down(guest, view->ceiling);
     const guint64 stops[] = { up < G_MAXUINT64 ? up : most, most, view->actual, view->requested,
-                              c->guest->least };
+                              guest->least };
     guint64 above = G_MAXUINT64, largest = view->floor;
 
     for (gsize i = 0; i < G_N_ELEMENTS(stops); i++) {
@@ -230,6 +229,12 @@ limit_grain(const LimitCase *c, guint64 target)
             above = MIN(above, stops[i]);
     }
     return MIN(above, largest);
+}
+
+static guint64
+limit_grain(const LimitCase *c, guint64 target)
+{
+    return limits_round_up(c->view, c->guest, target);
 }
 
 /* Returns: the largest reachable size within the cut @amount, or the floor. */

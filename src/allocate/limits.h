@@ -103,5 +103,10 @@ void limits_apply(const LimitTuning *tuning, const HostView *host, const GuestVi
 /* Returns: how small a change of @bytes is left alone. */
 guint64 limits_dead_band(const LimitTuning *tuning, guint64 bytes);
 
+/* Returns: the smallest size not below @target that the guest's devices can reach within its
+ *   floor and ceiling, or that it has or was asked for; where none is, the largest, or the
+ *   floor. */
+guint64 limits_round_up(const GuestView *view, const LimitGuest *guest, guint64 target);
+
 /* Returns: static text for one Limit, for people: "raised to its floor". */
 const char *limit_describe(Limit limit);

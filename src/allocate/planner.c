@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "allocate/planner.h"
 
+#include "allocate/proportion.h"
+
+typedef unsigned __int128 Wide;
+
 /* Sums that must not wrap: they are compared with a budget. */
 static guint64
 add(guint64 a, guint64 b)
@@ -293,6 +297,88 @@ repeat(const PlanGuest *guests, gsize n_guests, PlanTable *table)
     }
 }
 
+/* What its trial holds back is no size to be counted on. */
+static guint64
+keep_of(const GuestView *view, const LimitGuest *guest)
+{
+    LimitGuest untried = *guest;
+
+    untried.least = 0;
+    return limits_round_up(view, &untried, CLAMP(view->need, view->floor, view->ceiling));
+}
+
+guint64
+planner_keep(const PlanGuest *guest)
+{
+    const GuestView view = to_view(guest);
+    const LimitGuest limit = to_limit_guest(guest);
+
+    return keep_of(&view, &limit);
+}
+
+/*
+ * How far a guest can go down for a claim: not at all under pressure, else to what it keeps,
+ * and as far as its raw target only, if that is more and @hard is not set. Always a size that
+ * it can reach, so that rounding what it is left never takes it below.
+ */
+static guint64
+lowest_for_claims(const PlanTable *table, gsize k, guint64 has, gboolean hard)
+{
+    const GuestView *view = &table->views[k];
+    guint64 to = keep_of(view, &table->guests[k]);
+
+    if (view->pressed || view->urgent)
+        return has;
+    if (!hard)
+        to = MAX(to, limits_round_up(view, &table->guests[k], table->raw[k]));
+    return MIN(has, to);
+}
+
+/* Returns: what all can spare, each filled in. */
+static Wide
+spare_for_claims(const PlanTable *table, gboolean hard, guint64 *spare)
+{
+    Wide sum = 0;
+
+    for (gsize k = 0; k < table->n; k++) {
+        guint64 has = MAX(table->views[k].actual, table->views[k].floor);
+
+        spare[k] = has - lowest_for_claims(table, k, has, hard);
+        sum += spare[k];
+    }
+    return sum;
+}
+
+/*
+ * Somebody waits for what is claimed, and guests still have it: the raw targets of those that
+ * can spare something become what they are left when each gives the same part of it. For the
+ * limits that is where damping ends.
+ */
+static void
+make_room(const HostView *host, PlanTable *table)
+{
+    g_autofree guint64 *spare = g_new(guint64, table->n);
+    g_autofree guint64 *gives = g_new(guint64, table->n);
+    Wide has = 0;
+
+    for (gsize k = 0; k < table->n; k++)
+        has += MAX(table->views[k].actual, table->views[k].floor);
+    if (has <= host->budget)
+        return;
+    if (spare_for_claims(table, FALSE, spare) < has - host->budget)
+        spare_for_claims(table, TRUE, spare);
+    proportion_give(spare, table->n, has - host->budget, gives);
+    for (gsize k = 0; k < table->n; k++) {
+        const GuestView *view = &table->views[k];
+        guint64 base = MAX(view->actual, view->floor);
+
+        if (view->pressed || view->urgent)
+            table->raw[k] = MAX(table->raw[k], MIN(base, view->ceiling));
+        else if (gives[k] > 0 || table->raw[k] < base)
+            table->raw[k] = base - gives[k];
+    }
+}
+
 /* Fills in the table's raw targets and what the limits make of them. */
 static void
 decide(const PlanSettings *settings, const PlanGuest *guests, gsize n_guests, const HostView *host,
@@ -305,6 +391,8 @@ decide(const PlanSettings *settings, const PlanGuest *guests, gsize n_guests, co
         settings->policy->allocate(host, table->views, table->n, table->raw);
     else
         repeat(guests, n_guests, table);
+    if (settings->claimed > 0)
+        make_room(host, table);
     limits_apply(&tuning, host, table->views, table->guests, table->n, table->raw, now,
                  table->limited);
 }
@@ -332,7 +420,7 @@ planner_allocate(const PlanSettings *settings, PlanGuest *guests, gsize n_guests
 {
     g_auto(PlanTable) table = { 0 };
     gboolean wanting = is_wanting(settings, guests, n_guests);
-    guint64 pinned = 0, floors = 0, taken = 0;
+    guint64 pinned = settings->claimed, floors = 0, taken = 0;
     PlanSummary summary = { 0 };
     HostView host;
 

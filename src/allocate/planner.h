@@ -71,6 +71,7 @@ typedef struct {
     const Policy *policy;
     LimitTuning tuning;
     guint64 budget;
+    guint64 claimed;    /* bytes of the budget that are held, or gathered, for leases (leases.h) */
     guint64 host_total; /* the host's memory; 0, or less than the budget: the budget */
     ProbeMode probe;
     gboolean share;    /* what nobody demands is handed out, not kept */
@@ -82,7 +83,8 @@ typedef struct {
 typedef struct {
     guint64 lent;      /* sum of the targets, those of pinned guests included */
     guint64 demand;    /* sum of the demands of the guests with a valid forecast */
-    guint64 shortfall; /* by how much floors and pinned guests exceed the budget; 0 is well */
+    guint64 shortfall; /* by how much floors, pinned guests and leases exceed the budget; 0 is
+                        * well */
 } PlanSummary;
 
 /*
@@ -95,10 +97,22 @@ typedef struct {
  */
 void planner_predict(PlanGuest *guests, gsize n_guests, gint64 now);
 
-/* Lets each guest's trial look at it. Fills in each guest's raw target, target and limits from its
- * forecast. Never puts a target outside of [floor, ceiling], unless the guest is pinned. */
+/*
+ * Lets each guest's trial look at it. Fills in each guest's raw target, target and limits from
+ * its forecast. Never puts a target outside of [floor, ceiling], unless the guest is pinned.
+ *
+ * What is claimed counts against the budget like a pinned guest. As long as guests have some
+ * of it, each gives the same part of what it can spare (proportion.h): what it has beyond its
+ * raw target and what it keeps (planner_keep()); if that does not suffice, beyond what it
+ * keeps. So as long as no more is claimed than room.h finds obtainable, no policy's rule makes
+ * anybody pay with what he needs.
+ */
 PlanSummary planner_allocate(const PlanSettings *settings, PlanGuest *guests, gsize n_guests,
                              gint64 now);
+
+/* Returns: what a guest that the policy may move keeps when room is made: what its use calls
+ *   for now, within floor and ceiling, rounded up to a size that its devices can reach. */
+guint64 planner_keep(const PlanGuest *guest);
 
 /* Returns: static text for people: "held by an administrator". */
 const char *plan_pin_describe(PlanPin pin);
