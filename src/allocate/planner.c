@@ -240,6 +240,7 @@ take_target(PlanGuest *guest, const PlanTable *table, gsize k, gint64 now)
     guest->raw = table->raw[k];
     guest->target = limited->target;
     guest->limits = limited->limits;
+    guest->hold = guest->trial ? shrink_trial_hold(guest->trial, now) : SHRINK_HOLD_NONE;
     if (guest->trial && limited->wish > 0)
         shrink_trial_want(guest->trial, &shrink, limited->wish,
                           table->guests[k].probing ? SHRINK_PROBE : SHRINK_PLAIN, now);

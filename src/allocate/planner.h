@@ -62,9 +62,10 @@ typedef struct {
 
     /* out */
     Forecast forecast;
-    guint64 target; /* after the limits */
-    guint64 found;  /* what probing took off the demand before the policy saw it */
-    guint limits;   /* Limit: which changed it */
+    guint64 target;  /* after the limits */
+    ShrinkHold hold; /* of LIMIT_TRIAL: why */
+    guint64 found;   /* what probing took off the demand before the policy saw it */
+    guint limits;    /* Limit: which changed it */
 } PlanGuest;
 
 typedef struct {

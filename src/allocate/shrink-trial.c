@@ -142,12 +142,6 @@ shrink_trial_abandon(ShrinkTrial *trial, gint64 now)
  * What the samples say
  */
 
-static gint64
-watch_us(const ShrinkTrial *trial)
-{
-    return trial->with_agent ? SHRINK_WATCH_AGENT_US : SHRINK_WATCH_BALLOON_US;
-}
-
 /* Returns: (nullable): why the step is to be undone. */
 static const char *
 find_hurt(ShrinkTrial *trial, const ShrinkView *view)
@@ -164,6 +158,24 @@ find_hurt(ShrinkTrial *trial, const ShrinkView *view)
                              trial->has_arrived ? &trial->arrived : NULL, latest);
 }
 
+/* Whether the step takes nothing but free memory, and leaves enough of it. */
+static gboolean
+takes_only_free(const ShrinkTrial *trial)
+{
+    guint64 size = trial->before - trial->after;
+
+    return trial->kind == SHRINK_PLAIN && trial->has_base && trial->base.free >= size &&
+           trial->base.free - size >= shrink_signs_reserve(trial->base.total);
+}
+
+static gint64
+watch_us(const ShrinkTrial *trial)
+{
+    if (takes_only_free(trial))
+        return SHRINK_WATCH_FREE_US;
+    return trial->with_agent ? SHRINK_WATCH_AGENT_US : SHRINK_WATCH_BALLOON_US;
+}
+
 /* The guest was asked for less than @before. */
 static void
 begin(ShrinkTrial *trial, const ShrinkView *view, guint64 before, gint64 now)
@@ -177,6 +189,7 @@ begin(ShrinkTrial *trial, const ShrinkView *view, guint64 before, gint64 now)
     if (latest)
         trial->base = *latest;
     trial->ambient = shrink_signs_ambient(view->ring, now);
+    trial->watch_us = watch_us(trial);
     enter(trial, SHRINK_TRIAL_TAKING, now);
 }
 
@@ -249,7 +262,7 @@ look_while_watched(ShrinkTrial *trial, const ShrinkView *view, gint64 now)
     hurt = find_hurt(trial, view);
     if (hurt)
         undo(trial, hurt, now);
-    else if (trial->has_arrived && latest->time_us - trial->since >= watch_us(trial))
+    else if (trial->has_arrived && latest->time_us - trial->since >= trial->watch_us)
         keep(trial, latest, now);
 }
 

@@ -115,8 +115,9 @@ typedef struct {
     ShrinkKind wanted;               /* the last time that anything was */
     guint64 id;
     guint64 size;
-    gint64 since; /* in this state */
-    guint64 seen; /* what was requested at the last look; 0: there was none */
+    gint64 since;    /* in this state */
+    gint64 watch_us; /* of the step in hand */
+    guint64 seen;    /* what was requested at the last look; 0: there was none */
     ShrinkAmbient ambient;
     Sample base, arrived;
     gboolean has_base, has_arrived, with_agent;
@@ -131,6 +132,10 @@ typedef struct {
 #define SHRINK_WATCH_AGENT_US (6 * (gint64)G_USEC_PER_SEC)
 /* The balloon's statistics come once a second, and know less. */
 #define SHRINK_WATCH_BALLOON_US (10 * (gint64)G_USEC_PER_SEC)
+
+/* A step that is all of free memory takes nothing that the guest had put to use: a few samples
+ * tell whether that was so. */
+#define SHRINK_WATCH_FREE_US (3 * (gint64)G_USEC_PER_SEC)
 
 /* The first back-off is longer than the ten seconds for which an agent remembers a
  * stall; each failure doubles it, up to 16 minutes. */

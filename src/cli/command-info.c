@@ -186,8 +186,9 @@ const Command command_info = {
     .summary = "show all that is known about a guest",
     .description = "Shows what the guest has and why: its memory, how the latest change goes\n"
                    "(Phase, and Reason where it stopped), the limits in force, what the policy\n"
-                   "thinks of it (Forecast; Pinned where the policy leaves it as it is), what\n"
-                   "sizes its devices can make, and the devices.",
+                   "thinks of it (Forecast; Pinned where the policy leaves it as it is; Held back\n"
+                   "where it did not get what the policy would give it), what sizes its devices\n"
+                   "can make, and the devices.",
     .examples = "memplug info web",
     .arguments = { { "GUEST", VALUE_GUEST } },
     .run = run,

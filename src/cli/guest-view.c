@@ -35,6 +35,8 @@ const Field guest_view_reasons[] = {
     { "Decision", "decision", "Decision", FIELD_NUMBER },
     { "Forecast", "forecast", "Forecast", FIELD_TEXT },
     { "Pinned", "pinned", "Pinned", FIELD_TEXT },
+    { "HeldBack", "held_back", "Held back", FIELD_TEXT },
+    { "Found", "found", NULL, FIELD_SIZE },
     { NULL },
 };
 

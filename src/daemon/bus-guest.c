@@ -161,6 +161,11 @@ bus_guest_object_get_property(GObject *object, guint id, GValue *value, GParamSp
     else if (g_str_equal(spec->name, "pinned"))
         g_value_set_string(value,
                            status->pin == PLAN_PIN_NONE ? "" : plan_pin_describe(status->pin));
+    else if (g_str_equal(spec->name, "held-back"))
+        g_value_take_string(value,
+                            managed_guest_describe_held_back(bus->managed, g_get_monotonic_time()));
+    else if (g_str_equal(spec->name, "found"))
+        g_value_set_uint64(value, status->found);
     else if (g_str_equal(spec->name, "stats"))
         g_value_take_variant(
             value, g_variant_ref_sink(stats_variant(managed_guest_get_monitor(bus->managed),

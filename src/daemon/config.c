@@ -99,6 +99,16 @@ set_predictor(Config *config, const char *value, GError **error)
     return TRUE;
 }
 
+static gboolean
+set_probe(Config *config, const char *value, GError **error)
+{
+    if (probe_mode_parse(value, &config->probe))
+        return TRUE;
+    g_set_error(error, CONFIG_ERROR, CONFIG_ERROR_INVALID,
+                "'%s' is neither wanted, always nor never", value);
+    return FALSE;
+}
+
 /* The keys of the sections that are not limits of guests. */
 static const struct {
     const char *section;
@@ -108,6 +118,7 @@ static const struct {
     { "host", "budget", set_budget },     { "host", "reserve", set_reserve },
     { "host", "interval", set_interval }, { "policy", "name", set_policy },
     { "policy", "surplus", set_surplus }, { "policy", "predictor", set_predictor },
+    { "policy", "probe", set_probe },
 };
 
 static gboolean

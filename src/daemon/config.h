@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include "allocate/probe.h"
 #include "hypervisor/guest-limits.h"
 #include "policies/policy.h"
 #include "predict/predictor.h"
@@ -21,6 +22,7 @@ typedef struct {
     const Policy *policy;
     gboolean share; /* what nobody demands is handed out to the guests, not kept */
     const Predictor *predictor;
+    ProbeMode probe;
     GuestLimits defaults;
     GHashTable *guests; /* owned: name -> GuestLimits */
 } Config;

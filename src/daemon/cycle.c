@@ -181,6 +181,7 @@ cycle_configure(Cycle *cycle, const Config *config)
         .budget = config_budget(config, cycle->host_memory),
         .host_total = cycle->host_memory,
         .share = config->share,
+        .probe = config->probe,
         .spoken_us = &cycle->spoken_us,
     };
     if (cycle->interval_us == config->interval_us)

@@ -13,10 +13,18 @@ decision_describe(const PlanGuest *plan, guint64 before)
     const char *separator = "; ";
 
     g_string_printf(text, "%s → %s: demand %s (%s)", from, to, demand, plan->forecast.reason);
+    if (plan->found > 0) {
+        g_autofree char *found = size_format_rounded(plan->found);
+
+        g_string_append_printf(text, " less %s by probing", found);
+    }
     for (guint bit = 1; bit <= plan->limits; bit <<= 1) {
         if (!(plan->limits & bit))
             continue;
-        g_string_append_printf(text, "%s%s", separator, limit_describe(bit));
+        g_string_append_printf(text, "%s%s", separator,
+                               bit == LIMIT_TRIAL && plan->hold != SHRINK_HOLD_NONE
+                                   ? shrink_hold_describe(plan->hold)
+                                   : limit_describe((Limit)bit));
         separator = ", ";
     }
     return g_string_free(text, FALSE);

@@ -20,6 +20,10 @@ struct _ManagedGuest {
     const Predictor *predictor;
     PredictorState predictor_state;
 
+    ShrinkTrial trial;
+    Probe probe;
+    guint outcomes; /* of the trial, as far as they were told */
+
     Resize *resize;
     ResizePhase phase; /* as last told */
     GuestStatus status;
@@ -32,6 +36,13 @@ struct _ManagedGuest {
 /* Tells an event of the guest. */
 void managed_guest_tell(ManagedGuest *managed, EventKind kind, GLogLevelFlags level,
                         const char *format, ...) G_GNUC_PRINTF(4, 5);
+
+/* The guest starts: forgets all of its shrinks. */
+void managed_guest_shrink_start(ManagedGuest *managed);
+
+/* For the cycle, before and after the plan. */
+void managed_guest_shrink_plan(ManagedGuest *managed, PlanGuest *plan);
+void managed_guest_shrink_apply(ManagedGuest *managed, const PlanGuest *plan, gint64 now);
 
 /* The one place where what is wanted of the guest changes: keeps it, announces it and
  * has the guest brought there. */

@@ -272,6 +272,7 @@ on_memory_event(Guest *guest, const GuestMemoryEvent *event, gpointer data)
         return;
     guest_monitor_reset(&managed->monitor, g_get_monotonic_time());
     managed->predictor->start(&managed->predictor_state);
+    managed_guest_shrink_start(managed);
     managed_guest_tell(managed, EVENT_STATE, G_LOG_LEVEL_INFO, "restarts");
 }
 
@@ -365,6 +366,7 @@ managed_guest_collect(ManagedGuest *managed, PlanGuest *plan, gint64 now)
         .pin = pin_of(managed, now),
         .raw = managed->raw,
     };
+    managed_guest_shrink_plan(managed, plan);
     return TRUE;
 }
 
@@ -385,6 +387,7 @@ managed_guest_apply(ManagedGuest *managed, const PlanGuest *plan, gint64 now)
 
     status->forecast = plan->forecast;
     status->pin = plan->pin;
+    managed_guest_shrink_apply(managed, plan, now);
     managed->raw = plan->raw;
     if (plan->pin != PLAN_PIN_NONE || plan->target == before)
         return;
@@ -413,6 +416,7 @@ managed_guest_new(Guest *guest, const Config *config, IntentStore *intents, gboo
     managed->dry_run = dry_run;
     managed->predictor = config->predictor;
     managed->predictor->start(&managed->predictor_state);
+    managed_guest_shrink_start(managed);
     guest_monitor_start(&managed->monitor, STATS_PERIOD_S, g_get_monotonic_time());
 
     managed->resize = resize_new(guest, NULL, dry_run);
@@ -468,6 +472,12 @@ const GuestMonitor *
 managed_guest_get_monitor(ManagedGuest *managed)
 {
     return &managed->monitor;
+}
+
+const ShrinkTrial *
+managed_guest_get_trial(ManagedGuest *managed)
+{
+    return &managed->trial;
 }
 
 const GuestStatus *

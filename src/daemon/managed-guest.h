@@ -25,6 +25,8 @@ typedef struct {
     LimitsInForce force;
     Forecast forecast; /* of the latest cycle */
     PlanPin pin;       /* of the latest cycle */
+    guint limits;      /* of the latest cycle: Limit */
+    guint64 found;     /* of the latest cycle: what probing took off the demand */
 } GuestStatus;
 
 #define TYPE_MANAGED_GUEST (managed_guest_get_type())
@@ -55,6 +57,13 @@ Guest *managed_guest_get_guest(ManagedGuest *managed);
 Resize *managed_guest_get_resize(ManagedGuest *managed);
 const GuestMonitor *managed_guest_get_monitor(ManagedGuest *managed);
 const GuestStatus *managed_guest_get_status(ManagedGuest *managed);
+
+/* Returns: (transfer none): how it is shrunk. */
+const ShrinkTrial *managed_guest_get_trial(ManagedGuest *managed);
+
+/* Returns: (transfer full): for people: what the limits made of the policy's target in the
+ *   latest cycle, "not shrunk: backing off after a shrink that hurt, for 24 s"; "" if nothing. */
+char *managed_guest_describe_held_back(ManagedGuest *managed, gint64 now);
 
 /*
  * For the cycle: tends the statistics and fills in what the planner must know.

@@ -221,6 +221,7 @@ bus_daemon_add_guest(BusDaemon *daemon, const char *name)
     bus_guest_set_managed(guest, TRUE);
     bus_guest_set_forecast(guest, "used and a third");
     bus_guest_set_pinned(guest, "");
+    bus_guest_set_held_back(guest, "");
     bus_guest_set_boot(guest, 128 * MIB);
     bus_guest_set_lowest(guest, 64 * MIB);
     bus_guest_set_highest(guest, 1280 * MIB);

@@ -154,6 +154,31 @@ test_without_an_agent(void **state)
     assert_notice(&stage, SHRINK_NOTICE_NONE);
 }
 
+/* What is taken of free memory alone is watched for less long, but not what is probed. */
+static void
+test_free_memory_goes_faster(void **state)
+{
+    Stage stage;
+
+    stage_make(&stage, FALSE);
+    stage.sample.free = 200 * MIB;
+    take_step(&stage);
+    assert_in_range(watch_out(&stage), SHRINK_WATCH_FREE_US, SHRINK_WATCH_FREE_US + 2 * CYCLE);
+    /* What stays free is to be a reserve. */
+    stage.sample.free = 100 * MIB;
+    take_step(&stage);
+    assert_in_range(watch_out(&stage), SHRINK_WATCH_BALLOON_US,
+                    SHRINK_WATCH_BALLOON_US + 2 * CYCLE);
+    stage.sample.free = 200 * MIB;
+    cycle(&stage, 0);
+    shrink_trial_want(&stage.trial, &stage.view, 800 * MIB, SHRINK_PROBE, stage.now);
+    cycle(&stage, 0);
+    give(&stage, stage.least);
+    cycle(&stage, 0);
+    cycle(&stage, 0);
+    assert_true(watch_out(&stage) >= SHRINK_WATCH_BALLOON_US);
+}
+
 static void
 test_step_that_hurts_is_taken_back(void **state)
 {
@@ -429,7 +454,7 @@ run_world(guint64 world_seed)
         if (was == SHRINK_TRIAL_TAKING && stage.trial.state == SHRINK_TRIAL_WATCHED)
             arrived = stage.now;
         if (was == SHRINK_TRIAL_WATCHED && stage.trial.state == SHRINK_TRIAL_REST)
-            check(stage.now - arrived >= SHRINK_WATCH_AGENT_US);
+            check(stage.now - arrived >= SHRINK_WATCH_FREE_US);
         if (stage.trial.state == SHRINK_TRIAL_REST)
             before = 0;
 
@@ -604,6 +629,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_step_is_kept),
         cmocka_unit_test(test_without_an_agent),
+        cmocka_unit_test(test_free_memory_goes_faster),
         cmocka_unit_test(test_step_that_hurts_is_taken_back),
         cmocka_unit_test(test_each_sign),
         cmocka_unit_test(test_its_own_pace_is_no_sign),

@@ -92,7 +92,7 @@ test_everything_is_read(void **state)
     GuestLimits limits;
 
     write_file(bed->file, "[host]\nbudget = 2GiB\nreserve=1G\ninterval=500ms\n"
-                          "[policy]\nname=static\n"
+                          "[policy]\nname=static\nprobe=always\n"
                           "[defaults]\nfloor=128M\nweight=2\n"
                           "[guest \"my web\"]\nceiling=1G\nmechanism=virtio-mem\nmanaged=no\n");
     config = config_load(bed->file, TRUE, &error);
@@ -101,6 +101,7 @@ test_everything_is_read(void **state)
     assert_int_equal(config->reserve, 1024 * MIB);
     assert_int_equal(config->interval_us, 500 * 1000);
     assert_string_equal(config->policy->name, "static");
+    assert_int_equal(config->probe, PROBE_ALWAYS);
 
     limits = config_guest_limits(config, "my web", &nothing);
     assert_int_equal(limits.floor, 128 * MIB);
@@ -162,6 +163,7 @@ test_bad_files_are_refused_with_the_place_and_the_reason(void **state)
         { "[host]\ninterval=0\n", "[host] interval", "not an interval" },
         { "[host]\ninterval=nan\n", "[host] interval", "not an interval" },
         { "[policy]\nname=magic\n", "[policy] name", "unknown policy" },
+        { "[policy]\nprobe=maybe\n", "[policy] probe", "neither wanted, always nor never" },
         { "[defaults]\nweight=0\n", "[defaults] weight", "not a weight" },
         { "[defaults]\nfloor=2G\nceiling=1G\n", "[defaults]", "above the ceiling" },
         { "[guest \"web\"]\nmechanism=magic\n", "[guest \"web\"] mechanism", "not a mechanism" },

@@ -34,12 +34,30 @@ test_names_every_limit_that_changed_it(void **state)
     assert_string_equal(text, wanted);
 }
 
+/* What a trial holds back, it tells itself; what probing found is told where it counts. */
+static void
+test_tells_of_trials_and_probes(void **state)
+{
+    const PlanGuest plan = { .forecast = { .demand = 100 * MIB, .reason = "in use" },
+                             .target = 320 * MIB,
+                             .found = 20 * MIB,
+                             .limits = LIMIT_TRIAL,
+                             .hold = SHRINK_HOLD_UNDOING };
+    g_autofree char *text = decision_describe(&plan, 256 * MIB);
+    g_autofree char *wanted =
+        g_strdup_printf("256 MiB → 320 MiB: demand 100 MiB (in use) less 20 MiB by probing; %s",
+                        shrink_hold_describe(SHRINK_HOLD_UNDOING));
+
+    assert_string_equal(text, wanted);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_says_from_what_to_what_and_why),
         cmocka_unit_test(test_names_every_limit_that_changed_it),
+        cmocka_unit_test(test_tells_of_trials_and_probes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
