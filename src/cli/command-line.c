@@ -11,8 +11,7 @@ struct _CommandLine {
     gboolean literal;              /* "--" was seen: no more options */
     GPtrArray *words;              /* owns all texts that values borrow */
     GHashTable *options;           /* const CommandOption * -> Value, owned */
-    Value arguments[COMMAND_MAX_ARGUMENTS];
-    guint n_arguments;
+    GArray *arguments;             /* Value */
 };
 
 CommandLine *
@@ -22,6 +21,7 @@ command_line_new(void)
 
     line->words = g_ptr_array_new_with_free_func(g_free);
     line->options = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+    line->arguments = g_array_new(FALSE, TRUE, sizeof(Value));
     return line;
 }
 
@@ -30,6 +30,7 @@ command_line_free(CommandLine *line)
 {
     if (!line)
         return;
+    g_array_unref(line->arguments);
     g_hash_table_unref(line->options);
     g_ptr_array_unref(line->words);
     g_free(line);
@@ -130,21 +131,33 @@ feed_command(CommandLine *line, const char *word, GError **error)
     return FALSE;
 }
 
+/* Returns: what the next argument is; one without a name if no more are taken. */
+static const CommandArgument *
+next_argument(const CommandLine *line)
+{
+    const CommandArgument *argument = line->command->arguments;
+
+    for (guint i = 0; i < line->arguments->len && argument->name && !argument->repeated; i++)
+        argument++;
+    return argument;
+}
+
 static gboolean
 feed_argument(CommandLine *line, const char *word, GError **error)
 {
-    const CommandArgument *argument = &line->command->arguments[line->n_arguments];
+    const CommandArgument *argument = next_argument(line);
+    Value value;
 
     if (!argument->name) {
         g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, "'%s' is one word too many",
                     word);
         return FALSE;
     }
-    if (!value_parse(argument->kind, word, &line->arguments[line->n_arguments], error)) {
+    if (!value_parse(argument->kind, word, &value, error)) {
         g_prefix_error(error, "%s: ", argument->name);
         return FALSE;
     }
-    line->n_arguments++;
+    g_array_append_val(line->arguments, value);
     return TRUE;
 }
 
@@ -178,6 +191,14 @@ command_line_feed_all(CommandLine *line, char *const *words, GError **error)
     return TRUE;
 }
 
+/* Whether the repeated @argument was given once. */
+static gboolean
+has_repeated(const CommandLine *line, const CommandArgument *argument)
+{
+    return argument->repeated &&
+           line->arguments->len > (gsize)(argument - line->command->arguments);
+}
+
 gboolean
 command_line_finish(CommandLine *line, GError **error)
 {
@@ -193,8 +214,8 @@ command_line_finish(CommandLine *line, GError **error)
         return FALSE;
     }
 
-    missing = &line->command->arguments[line->n_arguments];
-    if (missing->name && !missing->optional) {
+    missing = next_argument(line);
+    if (missing->name && !missing->optional && !has_repeated(line, missing)) {
         g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, "%s is missing", missing->name);
         return FALSE;
     }
@@ -210,8 +231,8 @@ command_line_next(const CommandLine *line)
         return next;
     next.options = !line->literal;
     next.command = !line->command;
-    if (line->command && line->command->arguments[line->n_arguments].name)
-        next.argument = &line->command->arguments[line->n_arguments];
+    if (line->command && next_argument(line)->name)
+        next.argument = next_argument(line);
     return next;
 }
 
@@ -224,7 +245,7 @@ command_line_command(const CommandLine *line)
 const Value *
 command_line_argument(const CommandLine *line, guint index)
 {
-    return index < line->n_arguments ? &line->arguments[index] : NULL;
+    return index < line->arguments->len ? &g_array_index(line->arguments, Value, index) : NULL;
 }
 
 const Value *

@@ -47,7 +47,8 @@ CommandLineNext command_line_next(const CommandLine *line);
 const Command *command_line_command(const CommandLine *line);
 
 /*
- * Returns: (nullable): the @index-th argument; NULL if it was left out.
+ * Returns: (nullable): the @index-th argument; NULL if it was left out. One that is repeated
+ *   goes on from its place.
  */
 const Value *command_line_argument(const CommandLine *line, guint index);
 

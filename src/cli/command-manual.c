@@ -52,6 +52,7 @@ append_usage(GString *page, const Command *command)
     for (const CommandArgument *argument = command->arguments; argument->name; argument++) {
         g_string_append(page, argument->optional ? " [" : " ");
         append_marked(page, "_", argument->name);
+        g_string_append(page, argument->repeated ? "..." : "");
         g_string_append(page, argument->optional ? "]" : "");
     }
     for (const CommandOption *option = command->options; option && option->name; option++) {

@@ -8,13 +8,9 @@
 #include "cli/command-line.h"
 
 static const Command *const commands[] = {
-    &command_list,   &command_info,
-    &command_stats,  &command_setmem,
-    &command_limits, &command_manage,
-    &command_plug,   &command_unplug,
-    &command_doctor, &command_setup,
-    &command_events, &command_version,
-    &command_help,   NULL,
+    &command_list,   &command_info,     &command_stats,   &command_setmem, &command_limits,
+    &command_manage, &command_plug,     &command_unplug,  &command_doctor, &command_setup,
+    &command_events, &command_simulate, &command_version, &command_help,   NULL,
 };
 
 const CommandOption command_global_options[] = {
@@ -100,8 +96,11 @@ command_usage(const Command *command)
     GString *text = g_string_new("memplug ");
 
     g_string_append(text, command->name);
-    for (const CommandArgument *argument = command->arguments; argument->name; argument++)
-        add_to_usage(text, argument->name, argument->optional);
+    for (const CommandArgument *argument = command->arguments; argument->name; argument++) {
+        g_autofree char *name = g_strconcat(argument->name, argument->repeated ? "..." : "", NULL);
+
+        add_to_usage(text, name, argument->optional);
+    }
     for (const CommandOption *option = command->options; option && option->name; option++) {
         g_autofree char *synopsis = option_synopsis(option);
 

@@ -20,6 +20,7 @@ typedef struct {
     const char *name; /* in capitals: "GUEST" */
     ValueKind kind;
     gboolean optional; /* only after all that are not */
+    gboolean repeated; /* once or more; only the last one */
 } CommandArgument;
 
 typedef struct {
@@ -65,6 +66,7 @@ extern const Command command_setmem, command_plug, command_unplug;
 extern const Command command_limits, command_manage;
 extern const Command command_events;
 extern const Command command_doctor, command_setup;
+extern const Command command_simulate;
 extern const Command command_version, command_help;
 
 /* Options that every command takes, before or after its name: ends with a NULL name. */

@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "simulate/simulation.h"
 #include "size/size.h"
 
 static gboolean
@@ -23,6 +24,13 @@ parse_count(const char *text, Value *value, GError **error)
 {
     return g_ascii_string_to_unsigned(text, 10, 1, G_MAXUINT32, &value->number, NULL) ||
            refuse(error, text, "a whole number above 0");
+}
+
+static gboolean
+parse_seed(const char *text, Value *value, GError **error)
+{
+    return g_ascii_string_to_unsigned(text, 10, 0, G_MAXUINT64, &value->number, NULL) ||
+           refuse(error, text, "a whole number");
 }
 
 static gboolean
@@ -73,20 +81,50 @@ parse_mechanism(const char *text, Value *value, GError **error)
            refuse(error, text, "a mechanism: auto, dimm, virtio-mem or balloon");
 }
 
+static gboolean
+parse_one_of(const char *text, const char *what, const char *const *names, GError **error)
+{
+    g_autofree char *known = NULL;
+
+    if (g_strv_contains(names, text))
+        return TRUE;
+    known = g_strjoinv(", ", (char **)names);
+    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "unknown %s '%s'; known: %s", what,
+                text, known);
+    return FALSE;
+}
+
+static gboolean
+parse_policy(const char *text, Value *value, GError **error)
+{
+    return parse_one_of(text, "policy", simulation_policies(), error);
+}
+
+static gboolean
+parse_predictor(const char *text, Value *value, GError **error)
+{
+    return parse_one_of(text, "predictor", simulation_predictors(), error);
+}
+
 static const struct {
     gboolean (*parse)(const char *text, Value *value, GError **error);
     const char *const *choices;
+    const char *const *(*get_choices)(void); /* where they are no constants */
 } kinds[] = {
     [VALUE_TEXT] = { parse_text },
     [VALUE_BUS] = { parse_text, buses },
     [VALUE_COMMAND] = { parse_text },
     [VALUE_COUNT] = { parse_count },
     [VALUE_DEVICE] = { parse_text },
+    [VALUE_FILE] = { parse_text },
     [VALUE_GUEST] = { parse_text },
     [VALUE_LIMIT] = { parse_limit, limits },
     [VALUE_MECHANISM] = { parse_mechanism, mechanisms },
     [VALUE_ON_OFF] = { parse_on_off, on_off },
+    [VALUE_POLICY] = { parse_policy, .get_choices = simulation_policies },
+    [VALUE_PREDICTOR] = { parse_predictor, .get_choices = simulation_predictors },
     [VALUE_SECONDS] = { parse_real },
+    [VALUE_SEED] = { parse_seed },
     [VALUE_SIZE] = { parse_size },
     [VALUE_WEIGHT] = { parse_real },
 };
@@ -105,5 +143,5 @@ value_parse(ValueKind kind, const char *text, Value *value, GError **error)
 const char *const *
 value_choices(ValueKind kind)
 {
-    return kinds[kind].choices;
+    return kinds[kind].get_choices ? kinds[kind].get_choices() : kinds[kind].choices;
 }

@@ -29,7 +29,6 @@ static const struct {
     { "src/monitor/sample", { NULL } },
     { "src/monitor/", { "src/monitor/sample", "guest/stats-frame", "src/hypervisor/" } },
     { "src/predict/", { "src/monitor/sample" } },
-    { "src/journal/", { "src/monitor/sample", "src/predict/", "policies/", "src/allocate/" } },
     { "src/allocate/", { "policies/", "src/predict/", "src/monitor/sample" } },
     { "src/hotplug/recipe",
       { "src/hypervisor/guest-memory.h", "src/hypervisor/guest-limits.h",
@@ -41,9 +40,11 @@ static const struct {
     { "src/doctor/",
       { "src/hypervisor/guest-facts.h", "src/hypervisor/guest-memory.h", "src/size/" } },
     { "src/simulate/",
+      /* follow and trouble: how long a guest is waited for, and what is worked around; the
+       * agent's watch, since what a fast request is worth depends on it. All of them are pure. */
       { "src/monitor/sample", "src/predict/", "policies/", "src/allocate/", "src/hotplug/recipe",
-        "src/hypervisor/guest-memory.h", "src/hypervisor/guest-limits.h", "src/journal/",
-        "src/size/" } },
+        "src/hotplug/follow.h", "src/hotplug/trouble.h", "guest/watch.h",
+        "src/hypervisor/guest-memory.h", "src/hypervisor/guest-limits.h", "src/size/" } },
     { "src/cli/", { "src/dbus/", "src/simulate/", "src/size/" } },
     { "src/daemon/", { "src/", "policies/", "guest/stats-frame" } },
     { "tests/", { "" } },

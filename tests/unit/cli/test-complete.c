@@ -88,8 +88,8 @@ test_words_of_the_language(void **state)
     assert_completes("help set", "setmem setup");
     assert_completes("list ", "");
     assert_completes("nonsense ",
-                     "list info stats setmem limits manage plug unplug doctor setup events version "
-                     "help");
+                     "list info stats setmem limits manage plug unplug doctor setup events simulate "
+                     "version help");
     assert_completes("manage -- --", "");
 }
 

@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Between two cycles a guest is touched only if its devices move or its agent is awake: the
+ * heap has those. All others are brought up to date by the next cycle. So what changes the
+ * host's sum happens in the order of time, and the cost of a second is that of its
+ * cycles, and of what really goes on in it.
+ */
+#include "simulate/world.h"
+
+#include "simulate/agent-model.h"
+#include "simulate/event-heap.h"
+
+/* From an agent's request to the cycle that serves it, as measured. */
+#define URGENT_US 3000
+
+/* Guests that settle within this time of each other share a cycle out of turn, as with the
+ * daemon (daemon/cycle.c). */
+#define SOON_US 20000
+
+/* Progress is told so often at most. */
+#define CYCLES_BETWEEN_TELLS 256
+
+typedef struct {
+    const WorldSettings *settings;
+    const WorldWatcher *watcher;
+    const GuestSpec *specs;
+    guint n;
+    GuestModel *guests;
+    AgentModel *agents;
+    PredictorState *states;
+    PlanGuest *plan;
+    PlanSettings plan_settings;
+    gint64 spoken_us; /* when the policy last spoke */
+    HostAccount host;
+    EventHeap *heap;
+    GArray *rows; /* WorldRow, since the last cycle */
+    gint64 tick_us;
+    gint64 soon_us;   /* when a cycle out of turn is due; G_MAXINT64: none */
+    gboolean waiting; /* somebody's growth waits for donors */
+    gboolean with_agents;
+} World;
+
+/*
+ * Rows
+ */
+
+static void
+add_row(World *world, guint i, gint64 time_us, double demand, double cached)
+{
+    const WorldRow row = {
+        .time_us = time_us,
+        .guest = i,
+        .demand = demand,
+        .cached = cached,
+        .requested = world->settings->policy ? world->plan[i].requested : world->guests[i].actual,
+        .actual = world->guests[i].actual,
+        .steps = world->guests[i].account.steps,
+    };
+
+    g_array_append_val(world->rows, row);
+}
+
+static void
+add_present_row(World *world, guint i)
+{
+    const GuestModel *guest = &world->guests[i];
+
+    if (world->rows)
+        add_row(world, i, guest->now_us, trace_cursor_used(&guest->cursor, guest->now_us),
+                trace_cursor_cached(&guest->cursor, guest->now_us));
+}
+
+static gint
+compare_rows(gconstpointer a, gconstpointer b)
+{
+    const WorldRow *left = a, *right = b;
+
+    return left->time_us < right->time_us ? -1 : left->time_us > right->time_us;
+}
+
+static void
+flush_rows(World *world)
+{
+    if (!world->rows || world->rows->len == 0)
+        return;
+    /* Stable, so that the rows of a guest at one moment stay in order. */
+    g_array_sort(world->rows, compare_rows);
+    world->watcher->rows((const WorldRow *)world->rows->data, world->rows->len,
+                         world->watcher->data);
+    g_array_set_size(world->rows, 0);
+}
+
+/*
+ * Guests
+ */
+
+static void
+advance(World *world, guint i, gint64 now)
+{
+    GuestModel *guest = &world->guests[i];
+
+    /* Each corner of the trace on the way is a row. */
+    while (world->rows && guest->cursor.end_us < now) {
+        guest_model_advance(guest, guest->cursor.end_us);
+        add_present_row(world, i);
+    }
+    guest_model_advance(guest, now);
+}
+
+static void
+schedule(World *world, guint i)
+{
+    event_heap_set(world->heap, i,
+                   MIN(resize_model_next(&world->guests[i].resize), world->agents[i].look_us));
+}
+
+static void
+take_over(World *world, guint i, guint64 before)
+{
+    GuestModel *guest = &world->guests[i];
+
+    host_account_change(&world->host, before, guest->actual);
+    add_present_row(world, i);
+}
+
+static void
+happen(World *world, guint i, gint64 now)
+{
+    GuestModel *guest = &world->guests[i];
+
+    advance(world, i, now);
+    if (resize_model_next(&guest->resize) <= now) {
+        guint64 before = guest->actual;
+        gboolean rests = guest_model_run(guest);
+
+        take_over(world, i, before);
+        if (rests && world->waiting)
+            world->soon_us = MIN(world->soon_us, now + SOON_US);
+    }
+    if (world->agents[i].look_us <= now && agent_model_look(&world->agents[i], guest)) {
+        guest->account.requests++;
+        guest_model_sample(guest);
+        world->soon_us = MIN(world->soon_us, now + URGENT_US);
+    }
+    schedule(world, i);
+}
+
+/*
+ * The cycle, as in daemon/cycle.c
+ */
+
+static void
+collect(World *world, gint64 now)
+{
+    for (guint i = 0; i < world->n; i++) {
+        GuestModel *guest = &world->guests[i];
+        PlanGuest *plan = &world->plan[i];
+
+        advance(world, i, now);
+        plan->actual = guest_memory_actual(&guest->resize.devices.memory);
+        plan->grain = guest->resize.range.grain;
+        plan->grain_base = guest->resize.range.base;
+        plan->knee = guest->resize.range.knee;
+        plan->coarse = guest->resize.range.coarse;
+        plan->pin = PLAN_PIN_NONE;
+        agent_model_tell(&world->agents[i], plan, now);
+    }
+}
+
+static void
+request(World *world, guint i, guint64 target, gint64 now)
+{
+    PlanGuest *plan = &world->plan[i];
+    guint64 before = world->guests[i].actual;
+
+    if (target > plan->requested)
+        plan->grown_us = now;
+    else
+        plan->shrunk_us = now;
+    plan->requested = target;
+    guest_model_request(&world->guests[i], target);
+    take_over(world, i, before);
+}
+
+static void
+apply(World *world, gint64 now)
+{
+    gint64 until = MIN(world->tick_us, world->settings->duration_us);
+
+    world->waiting = FALSE;
+    for (guint i = 0; i < world->n; i++) {
+        const PlanGuest *plan = &world->plan[i];
+
+        world->waiting |= (plan->limits & (LIMIT_DONORS | LIMIT_BUDGET)) != 0;
+        if (plan->pin == PLAN_PIN_NONE && plan->target != plan->requested)
+            request(world, i, plan->target, now);
+        if (world->with_agents)
+            agent_model_consider(&world->agents[i], &world->guests[i], until);
+        schedule(world, i);
+    }
+}
+
+static void
+cycle(World *world, gint64 now)
+{
+    collect(world, now);
+    planner_predict(world->plan, world->n, now);
+    planner_allocate(&world->plan_settings, world->plan, world->n, now);
+    apply(world, now);
+    flush_rows(world);
+}
+
+/*
+ * The run
+ */
+
+static void
+world_init(World *world)
+{
+    const WorldSettings *settings = world->settings;
+
+    world->guests = g_new(GuestModel, world->n);
+    world->agents = g_new(AgentModel, world->n);
+    world->states = g_new0(PredictorState, world->n);
+    world->plan = g_new0(PlanGuest, world->n);
+    world->heap = event_heap_new(world->n);
+    world->rows =
+        world->watcher && world->watcher->rows ? g_array_new(FALSE, FALSE, sizeof(WorldRow)) : NULL;
+    world->tick_us = settings->policy ? settings->interval_us : settings->duration_us;
+    world->soon_us = G_MAXINT64;
+    world->with_agents = settings->agents && settings->policy && settings->policy->interval_us == 0;
+    world->plan_settings = (PlanSettings){
+        .policy = settings->policy,
+        .tuning = limit_tuning_default,
+        .budget = settings->budget,
+        .spoken_us = &world->spoken_us,
+    };
+}
+
+static void
+place_guest(World *world, guint i)
+{
+    const GuestSpec *spec = &world->specs[i];
+    GuestModel *guest = &world->guests[i];
+
+    guest_model_init(guest, spec, world->settings->devices, world->settings->seed, i);
+    agent_model_init(&world->agents[i]);
+    world->plan[i] = (PlanGuest){
+        .ring = &guest->ring,
+        .predictor = world->settings->predictor,
+        .state = &world->states[i],
+        .requested = guest->actual,
+        .floor = spec->floor,
+        .ceiling = spec->ceiling,
+        .weight = spec->weight,
+    };
+    if (world->settings->predictor)
+        world->settings->predictor->start(&world->states[i]);
+    host_account_change(&world->host, 0, guest->actual);
+    add_present_row(world, i);
+}
+
+static void
+world_clear(World *world)
+{
+    for (guint i = 0; i < world->n; i++) {
+        agent_model_clear(&world->agents[i]);
+        guest_model_clear(&world->guests[i]);
+    }
+    g_free(world->guests);
+    g_free(world->agents);
+    g_free(world->states);
+    g_free(world->plan);
+    event_heap_free(world->heap);
+    g_clear_pointer(&world->rows, g_array_unref);
+}
+
+/* Everything up to the next cycle, which is then run. Returns: its time. */
+static gint64
+next_cycle(World *world)
+{
+    gint64 duration = world->settings->duration_us;
+    gint64 at;
+    guint i;
+
+    for (;;) {
+        gint64 event = event_heap_first(world->heap, &i);
+
+        at = MIN(MIN(world->tick_us, world->soon_us), duration);
+        if (event > at || event >= duration)
+            break;
+        happen(world, i, event);
+    }
+    if (at >= duration)
+        return duration;
+    if (at == world->tick_us)
+        world->tick_us += world->settings->interval_us;
+    world->soon_us = G_MAXINT64;
+    cycle(world, at);
+    return at;
+}
+
+static gboolean
+tell_progress(const World *world, guint64 cycles, gint64 now)
+{
+    const WorldWatcher *watcher = world->watcher;
+
+    if (!watcher || !watcher->progress || cycles % CYCLES_BETWEEN_TELLS != 0)
+        return TRUE;
+    return watcher->progress((double)now / (double)world->settings->duration_us, watcher->data);
+}
+
+static void
+end(World *world, gint64 now)
+{
+    for (guint i = 0; i < world->n; i++) {
+        advance(world, i, now);
+        add_present_row(world, i);
+    }
+    flush_rows(world);
+}
+
+gboolean
+world_run(const WorldSettings *settings, const GuestSpec *guests, guint n_guests,
+          const WorldWatcher *watcher, Outcome *outcome)
+{
+    World world = { .settings = settings, .watcher = watcher, .specs = guests, .n = n_guests };
+    g_autofree GuestAccount *accounts = g_new(GuestAccount, n_guests);
+    gint64 now = 0;
+    gboolean done = TRUE;
+
+    world_init(&world);
+    for (guint i = 0; i < n_guests; i++)
+        place_guest(&world, i);
+    for (guint64 cycles = 1; done && now < settings->duration_us; cycles++) {
+        now = next_cycle(&world);
+        done = tell_progress(&world, cycles, now);
+    }
+    if (done) {
+        end(&world, now);
+        for (guint i = 0; i < n_guests; i++)
+            accounts[i] = world.guests[i].account;
+        *outcome = account_sum_up(accounts, n_guests, &world.host, settings->duration_us);
+    }
+    world_clear(&world);
+    return done;
+}
