@@ -6,6 +6,9 @@
 /* One answer may be late or lost without meaning anything, a second seldom. */
 #define STALE_PERIODS 3
 
+/* An agent sends no more than ten samples a second. */
+#define AGENT_GAP_US (50 * 1000)
+
 static gint64
 patience_us(const GuestMonitor *monitor)
 {
@@ -26,6 +29,7 @@ guest_monitor_reset(GuestMonitor *monitor, gint64 now)
     sample_ring_clear(&monitor->ring);
     monitor->refused = 0;
     monitor->refusal = NULL;
+    monitor->balloon = monitor->agent = (Sample){ 0 };
     monitor->watched_us = now;
     monitor->answered_us = 0;
     monitor->ordered_us = 0;
@@ -140,8 +144,27 @@ guest_monitor_update(GuestMonitor *monitor, const BalloonStats *stats, guint64 m
         return GUEST_MONITOR_REFUSED;
     }
     sample = to_sample(stats, now);
+    monitor->balloon = sample;
+    if (guest_monitor_has_agent(monitor, now))
+        return GUEST_MONITOR_SPARE;
     sample_ring_push(&monitor->ring, &sample);
     return GUEST_MONITOR_SAMPLE;
+}
+
+void
+guest_monitor_take_agent(GuestMonitor *monitor, const Sample *sample)
+{
+    if (monitor->agent.time_us != 0 && sample->time_us - monitor->agent.time_us < AGENT_GAP_US)
+        sample_ring_amend(&monitor->ring, sample);
+    else
+        sample_ring_push(&monitor->ring, sample);
+    monitor->agent = *sample;
+}
+
+gboolean
+guest_monitor_has_agent(const GuestMonitor *monitor, gint64 now)
+{
+    return monitor->agent.time_us != 0 && now - monitor->agent.time_us <= patience_us(monitor);
 }
 
 GuestMonitorAction

@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * One guest's samples by the statistics of its balloon driver.
+ * One guest's samples: by the agent in it where there is one, else by the statistics of its
+ * balloon driver. Both end in one ring, which tells with each sample where it came from; while
+ * the agent's are fresh, the balloon's are only remembered.
+ *
+ *     agent ───▶ claims ───▶ guest_monitor_take_agent() ──┬──▶ ring ─▶ predictors
+ *     balloon ─▶ guest_monitor_update() ──▶ judged ───────┘
+ *                                             (only while no agent speaks)
  *
  * The guest may be broken or hostile, and the path to it dies silently: QEMU
  * asks the driver again only after it has answered, so that one lost reply looks
@@ -10,6 +16,8 @@
  *   guest_monitor_start() ─▶ guest_monitor_update() for each read of the statistics
  *                            guest_monitor_check() once a cycle ─▶ set the period, or nothing
  *                            guest_monitor_reset() when the guest restarts
+ *
+ * What an agent says was judged before it comes here (agent-claims.h).
  *
  * It does no I/O and reads no clock: @now is always the caller's. It is a plain
  * struct; there is nothing to free.
@@ -38,6 +46,7 @@ typedef enum {
 typedef enum {
     GUEST_MONITOR_SAME,    /* the guest has not answered anew */
     GUEST_MONITOR_SAMPLE,  /* a new sample is in the ring */
+    GUEST_MONITOR_SPARE,   /* a new sample that is not needed, for there are an agent's */
     GUEST_MONITOR_REFUSED, /* a new answer that cannot be believed; see @refusal */
 } GuestMonitorVerdict;
 
@@ -52,6 +61,8 @@ typedef struct {
     guint period_s;      /* how often the guest shall answer; at least 1 */
     guint refused;       /* answers refused since start or reset; log when it turns 1 */
     const char *refusal; /* nullable, static text: why the latest answer was refused */
+    Sample balloon;      /* the balloon's latest; its time is 0 if there is none */
+    Sample agent;        /* the agent's latest; the same */
 
     /* private */
     gint64 watched_us;     /* when it was started or reset */
@@ -82,6 +93,18 @@ void guest_monitor_set_period(GuestMonitor *monitor, guint period_s);
  */
 GuestMonitorVerdict guest_monitor_update(GuestMonitor *monitor, const BalloonStats *stats,
                                          guint64 most, gint64 now);
+
+/*
+ * guest_monitor_take_agent:
+ * @sample: by an agent, and judged
+ *
+ * What waited while memplugd was stopped comes in one go: of samples that follow each
+ * other too soon to tell a trend, the last one stays.
+ */
+void guest_monitor_take_agent(GuestMonitor *monitor, const Sample *sample);
+
+/* Returns: whether an agent told of the guest within three periods. */
+gboolean guest_monitor_has_agent(const GuestMonitor *monitor, gint64 now);
 
 /*
  * Returns: what must be done to keep the samples coming. A SET_PERIOD is taken

@@ -26,6 +26,16 @@ sample_ring_push(SampleRing *ring, const Sample *sample)
     ring->count = MIN(ring->count + 1, SAMPLE_RING_SIZE);
 }
 
+void
+sample_ring_amend(SampleRing *ring, const Sample *sample)
+{
+    if (ring->count == 0) {
+        sample_ring_push(ring, sample);
+        return;
+    }
+    ring->samples[(ring->next + SAMPLE_RING_SIZE - 1) % SAMPLE_RING_SIZE] = *sample;
+}
+
 const Sample *
 sample_ring_get(const SampleRing *ring, guint age)
 {

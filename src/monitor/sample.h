@@ -82,6 +82,9 @@ void sample_ring_clear(SampleRing *ring);
  */
 void sample_ring_push(SampleRing *ring, const Sample *sample);
 
+/* Puts @sample in the place of the latest one; the first if there is none. */
+void sample_ring_amend(SampleRing *ring, const Sample *sample);
+
 /* Returns: (nullable): the sample @age places before the latest (0: the latest). */
 const Sample *sample_ring_get(const SampleRing *ring, guint age);
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "tests/fake/fake-guest.h"
 
+#include <gio/gunixconnection.h>
+#include <sys/socket.h>
+
 #define VIRTIO_MEM_BLOCK (G_GUINT64_CONSTANT(2) << 20)
 
 G_DEFINE_TYPE(FakeGuest, fake_guest, TYPE_GUEST)
@@ -246,6 +249,42 @@ fake_guest_setup_finish(Guest *base, GAsyncResult *result, GError **error)
     return g_task_propagate_pointer(G_TASK(result), error);
 }
 
+static void
+fake_guest_open_channel_async(Guest *base, GCancellable *cancellable, GAsyncReadyCallback callback,
+                              gpointer user_data)
+{
+    FakeGuest *guest = MEMPLUG_FAKE_GUEST(base);
+    g_autoptr(GTask) task = g_task_new(base, cancellable, callback, user_data);
+
+    guest->channel_tries++;
+    if (guest->channel)
+        g_task_return_pointer(task, g_steal_pointer(&guest->channel), g_object_unref);
+    else
+        g_task_return_new_error(task, G_IO_ERROR,
+                                guest->channel_error ? guest->channel_error : G_IO_ERROR_NOT_FOUND,
+                                "no channel");
+}
+
+static GIOStream *
+fake_guest_open_channel_finish(Guest *base, GAsyncResult *result, GError **error)
+{
+    return g_task_propagate_pointer(G_TASK(result), error);
+}
+
+int
+fake_guest_give_channel(FakeGuest *guest)
+{
+    g_autoptr(GSocket) socket = NULL;
+    int ends[2];
+
+    g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), ==,
+                    0);
+    socket = g_socket_new_from_fd(ends[0], NULL);
+    g_clear_object(&guest->channel);
+    guest->channel = G_IO_STREAM(g_socket_connection_factory_create_connection(socket));
+    return ends[1];
+}
+
 FakeGuest *
 fake_guest_new(const char *name, guint64 boot, guint64 max, guint slots, gboolean balloon)
 {
@@ -307,6 +346,7 @@ static void
 fake_guest_finalize(GObject *object)
 {
     guest_memory_clear(&MEMPLUG_FAKE_GUEST(object)->memory);
+    g_clear_object(&MEMPLUG_FAKE_GUEST(object)->channel);
     G_OBJECT_CLASS(fake_guest_parent_class)->finalize(object);
 }
 
@@ -329,6 +369,8 @@ fake_guest_class_init(FakeGuestClass *class)
     guest_class->describe_finish = fake_guest_describe_finish;
     guest_class->setup_async = fake_guest_setup_async;
     guest_class->setup_finish = fake_guest_setup_finish;
+    guest_class->open_channel_async = fake_guest_open_channel_async;
+    guest_class->open_channel_finish = fake_guest_open_channel_finish;
 }
 
 static void

@@ -35,7 +35,10 @@ struct _FakeGuest {
     gboolean can_be_set_up; /* else it tells no facts either, as a guest without definition */
     GuestSetup setup;       /* by guest_setup_async() */
     guint setups_applied;
-    guint period_s;  /* by guest_set_stats_period() */
+    guint period_s;     /* by guest_set_stats_period() */
+    GIOStream *channel; /* for the next guest_open_channel_async() */
+    int channel_error;  /* GIOErrorEnum that it ends with if there is no @channel */
+    guint channel_tries;
     guint in_flight; /* orders that have not ended */
     guint most_in_flight;
 };
@@ -56,6 +59,12 @@ void fake_guest_add_dimm(FakeGuest *guest, const char *id, guint64 size, gboolea
 
 /* Lets every device go where it was sent, if its manners allow. */
 void fake_guest_move(FakeGuest *guest);
+
+/*
+ * Has the next guest_open_channel_async() succeed.
+ * Returns: the guest's end, a non-blocking socket that is the caller's to close.
+ */
+int fake_guest_give_channel(FakeGuest *guest);
 
 /* Answers with statistics as a guest that uses @used bytes would. */
 void fake_guest_answer(FakeGuest *guest, guint64 used, guint64 update_s);

@@ -3,7 +3,9 @@
 /* Any bytes as what a guest sends: pushed in pieces as long as the first byte says. Every frame
  * that comes out must come back the same when it is encoded and decoded again, and every byte is
  * either part of a frame or counted as noise. Then the same bytes as the payload of a frame of the
- * type that the first byte says, with the right checksums, which no fuzzer guesses. */
+ * type that the first byte says, with the right checksums, which no fuzzer guesses. Then as the
+ * payloads of a row of frames, all the way that they take on the host: judged, rationed, and into
+ * the guest's samples. */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -11,6 +13,11 @@
 #include <string.h>
 
 #include "guest/stats-frame-stream.h"
+#include "monitor/agent-claims.h"
+#include "monitor/agent-conduct.h"
+#include "monitor/guest-monitor.h"
+
+#define MOST (G_GUINT64_CONSTANT(4) << 30)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -49,23 +56,38 @@ put_checksum(uint8_t *at, const uint8_t *bytes, size_t length)
         at[i] = (uint8_t)(~crc >> (8 * i));
 }
 
+/* Returns: the length of a frame of @type around @data, with the right checksums. */
+static size_t
+make_frame(uint8_t bytes[STATS_FRAME_MOST], uint8_t type, uint8_t sequence, const uint8_t *data,
+           size_t size)
+{
+    const uint8_t header[] = { 0x9d, 'm', 'p', 'f', STATS_FRAME_VERSION, type };
+
+    if (size > STATS_FRAME_MOST - STATS_FRAME_HEADER)
+        size = STATS_FRAME_MOST - STATS_FRAME_HEADER;
+    memset(bytes, 0, STATS_FRAME_HEADER);
+    memcpy(bytes, header, sizeof(header));
+    bytes[6] = (uint8_t)size;
+    bytes[7] = (uint8_t)(size >> 8);
+    bytes[8] = sequence;
+    if (size > 0)
+        memcpy(bytes + STATS_FRAME_HEADER, data, size);
+    put_checksum(bytes + 12, bytes + STATS_FRAME_HEADER, size);
+    put_checksum(bytes + 16, bytes, 16);
+    return STATS_FRAME_HEADER + size;
+}
+
 static void
 run_payload(uint8_t type, const uint8_t *data, size_t size)
 {
-    uint8_t bytes[STATS_FRAME_MOST] = { 0x9d, 'm', 'p', 'f', STATS_FRAME_VERSION, type };
+    uint8_t bytes[STATS_FRAME_MOST];
+    size_t length = make_frame(bytes, type, 0, data, size);
     StatsFrameVerdict verdict;
     StatsFrame frame;
     size_t taken;
 
-    if (size > sizeof(bytes) - STATS_FRAME_HEADER)
-        size = sizeof(bytes) - STATS_FRAME_HEADER;
-    bytes[6] = (uint8_t)size;
-    bytes[7] = (uint8_t)(size >> 8);
-    memcpy(bytes + STATS_FRAME_HEADER, data, size);
-    put_checksum(bytes + 12, bytes + STATS_FRAME_HEADER, size);
-    put_checksum(bytes + 16, bytes, 16);
-    verdict = stats_frame_decode(bytes, STATS_FRAME_HEADER + size, &frame, &taken);
-    demand(taken == STATS_FRAME_HEADER + size);
+    verdict = stats_frame_decode(bytes, length, &frame, &taken);
+    demand(taken == length);
     demand(verdict == STATS_FRAME_OK || verdict == STATS_FRAME_FOREIGN ||
            verdict == STATS_FRAME_MALFORMED);
     if (verdict == STATS_FRAME_OK)
@@ -94,6 +116,90 @@ run_stream(size_t piece, const uint8_t *data, size_t size)
     demand(frames == stream.frames && stream.noise <= size);
 }
 
+/* The host's end of a channel, without the channel. */
+typedef struct {
+    StatsFrameStream stream;
+    AgentClaims claims;
+    AgentConduct conduct;
+    GuestMonitor monitor;
+    gint64 now;
+} Host;
+
+static void
+check_sample(const Sample *sample)
+{
+    demand(sample->total > 0 && sample->total <= MOST);
+    demand(sample->free <= sample->total && sample->available <= sample->total);
+    demand(sample->cached <= sample->total && sample->dirty <= sample->total);
+    demand(sample->shmem <= sample->total && sample->slab_reclaimable <= sample->total);
+}
+
+static void
+host_hears(Host *host, const uint8_t *bytes, size_t length)
+{
+    AgentCharge charge = { .bytes = length };
+    StatsFrame frame;
+
+    demand(stats_frame_stream_push(&host->stream, bytes, length) == length);
+    while (stats_frame_stream_pop(&host->stream, &frame)) {
+        Sample sample = { 0 };
+        AgentVerdict verdict = agent_claims_take(&host->claims, &frame, MOST, host->now, &sample);
+
+        charge.frames++;
+        charge.refusals += verdict == AGENT_VERDICT_REFUSED;
+        if (verdict == AGENT_VERDICT_BOOTED)
+            guest_monitor_reset(&host->monitor, host->now);
+        if (verdict == AGENT_VERDICT_SAMPLE) {
+            const Sample *before = sample_ring_get(&host->monitor.ring, 1);
+
+            check_sample(&sample);
+            guest_monitor_take_agent(&host->monitor, &sample);
+            demand(sample_ring_get(&host->monitor.ring, 0)->time_us <= host->now);
+            demand(!before || before->time_us < host->now);
+        }
+    }
+    if (!agent_conduct_charge(&host->conduct, &charge, host->now))
+        demand(agent_conduct_is_dropped(&host->conduct, host->now));
+}
+
+/* Each frame: a byte that tells its type and what time has passed, one that tells the length of
+ * its payload in units of 4, the payload. */
+static void
+run_host(const uint8_t *data, size_t size)
+{
+    static const uint8_t types[] = { STATS_FRAME_HELLO,
+                                     STATS_FRAME_SAMPLE,
+                                     STATS_FRAME_URGENT,
+                                     STATS_FRAME_ANSWER,
+                                     STATS_FRAME_WELCOME,
+                                     0xff,
+                                     0x00,
+                                     STATS_FRAME_SAMPLE };
+    static Host host;
+    uint8_t sequence = 0;
+
+    memset(&host, 0, sizeof(host));
+    host.now = 1000 * G_USEC_PER_SEC;
+    stats_frame_stream_start(&host.stream);
+    agent_claims_start(&host.claims, host.now);
+    agent_conduct_start(&host.conduct, host.now);
+    guest_monitor_start(&host.monitor, 1, host.now);
+    while (size >= 2) {
+        uint8_t bytes[STATS_FRAME_MOST];
+        size_t length = (size_t)data[1] * 4;
+        uint8_t type = types[data[0] % 8];
+
+        host.now += (gint64)(data[0] >> 3) * (data[0] >> 3) * 10000;
+        data += 2;
+        size -= 2;
+        length = length < size ? length : size;
+        host_hears(&host, bytes, make_frame(bytes, type, sequence++, data, length));
+        data += length;
+        size -= length;
+    }
+    demand(host.claims.urgents <= 20 + 2 * (guint64)(host.now / G_USEC_PER_SEC - 1000) + 2);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -101,5 +207,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     run_stream((size_t)data[0] + 1, data + 1, size - 1);
     run_payload(data[0], data + 1, size - 1);
+    run_host(data, size);
     return 0;
 }

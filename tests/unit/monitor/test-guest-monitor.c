@@ -308,10 +308,86 @@ test_reset_forgets_the_run_before(void **state)
     assert_int_equal(answer(&monitor, 9, now + SECOND), GUEST_MONITOR_SAMPLE);
 }
 
+static Sample
+agent_sample(gint64 now)
+{
+    return (Sample){
+        .time_us = now, .source = SAMPLE_SOURCE_AGENT, .total = 512 * MIB, .available = 300 * MIB
+    };
+}
+
+/* The agent's samples go before the balloon's, whose age is told all the same. */
+static void
+test_agent_goes_first(void **state)
+{
+    GuestMonitor monitor = started_monitor();
+    Sample sample = agent_sample(START + SECOND);
+
+    guest_monitor_take_agent(&monitor, &sample);
+    assert_int_equal(guest_monitor_state(&monitor, START + SECOND), GUEST_MONITOR_FRESH);
+    assert_int_equal(answer(&monitor, 7, START + 2 * SECOND), GUEST_MONITOR_SPARE);
+    assert_int_equal(monitor.ring.count, 1);
+    assert_int_equal(sample_ring_get(&monitor.ring, 0)->source, SAMPLE_SOURCE_AGENT);
+    assert_int_equal(monitor.balloon.time_us, START + 2 * SECOND);
+    assert_int_equal(monitor.agent.time_us, START + SECOND);
+    assert_int_equal(monitor.balloon.total, 256 * MIB);
+}
+
+static void
+test_balloon_serves_when_the_agent_falls_silent(void **state)
+{
+    GuestMonitor monitor = started_monitor();
+    Sample sample = agent_sample(START + SECOND);
+    gint64 later = START + 20 * SECOND;
+
+    guest_monitor_take_agent(&monitor, &sample);
+    assert_true(guest_monitor_has_agent(&monitor, START + 7 * SECOND));
+    assert_false(guest_monitor_has_agent(&monitor, later));
+    assert_int_equal(guest_monitor_state(&monitor, later), GUEST_MONITOR_STALE);
+    assert_int_equal(answer(&monitor, 7, later), GUEST_MONITOR_SAMPLE);
+    assert_int_equal(sample_ring_get(&monitor.ring, 0)->source, SAMPLE_SOURCE_BALLOON);
+    assert_int_equal(guest_monitor_state(&monitor, later), GUEST_MONITOR_FRESH);
+    sample.time_us = later + SECOND;
+    guest_monitor_take_agent(&monitor, &sample);
+    assert_int_equal(sample_ring_get(&monitor.ring, 0)->source, SAMPLE_SOURCE_AGENT);
+}
+
+/* What waited comes at once: only the latest of it is the guest's state. */
+static void
+test_samples_at_once_count_as_one(void **state)
+{
+    GuestMonitor monitor = started_monitor();
+
+    for (guint i = 0; i < 100; i++) {
+        Sample sample = agent_sample(START + SECOND + i);
+
+        sample.available = i;
+        guest_monitor_take_agent(&monitor, &sample);
+    }
+    assert_int_equal(monitor.ring.count, 1);
+    assert_int_equal(sample_ring_get(&monitor.ring, 0)->available, 99);
+}
+
+static void
+test_reset_forgets_the_agent(void **state)
+{
+    GuestMonitor monitor = started_monitor();
+    Sample sample = agent_sample(START + SECOND);
+
+    guest_monitor_take_agent(&monitor, &sample);
+    guest_monitor_reset(&monitor, START + SECOND);
+    assert_false(guest_monitor_has_agent(&monitor, START + SECOND));
+    assert_int_equal(guest_monitor_state(&monitor, START + SECOND), GUEST_MONITOR_NEVER);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_agent_goes_first),
+        cmocka_unit_test(test_balloon_serves_when_the_agent_falls_silent),
+        cmocka_unit_test(test_samples_at_once_count_as_one),
+        cmocka_unit_test(test_reset_forgets_the_agent),
         cmocka_unit_test(test_answer_becomes_a_sample),
         cmocka_unit_test(test_only_a_new_answer_is_a_sample),
         cmocka_unit_test(test_first_answer_seen_may_be_old),
