@@ -1,8 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "predict/predictor.h"
 
+#include <string.h>
+
 static const Predictor *const predictors[] = {
-    &predictor_headroom, /* the default */
+    &predictor_composite, /* the default */
+    &predictor_headroom,
+    &predictor_percentile,
+    &predictor_pressure,
+    &predictor_season,
+    &predictor_trend,
+    &predictor_working_set,
     NULL,
 };
 
@@ -20,4 +28,10 @@ predictor_find(const char *name)
             return *predictor;
     }
     return NULL;
+}
+
+void
+predictor_start(PredictorState *state)
+{
+    memset(state, 0, sizeof *state);
 }

@@ -17,6 +17,11 @@
 #pragma once
 
 #include "monitor/sample.h"
+#include "predict/cache-set.h"
+#include "predict/histogram.h"
+#include "predict/holt.h"
+#include "predict/overhead.h"
+#include "predict/season.h"
 
 /* What one consideration alone would come to: "in use", "trend", "recent peak". */
 typedef struct {
@@ -24,7 +29,7 @@ typedef struct {
     guint64 bytes;    /* of actual; 0: it has nothing to say now */
 } ForecastPart;
 
-#define FORECAST_PARTS_MAX 8
+#define FORECAST_PARTS_MAX 10
 
 typedef struct {
     guint64 demand;     /* bytes of actual that the guest should have; 0 without samples */
@@ -42,15 +47,22 @@ typedef struct {
     guint decisive;                         /* ... and which of them it follows */
 } Forecast;
 
-/* What a predictor may keep between two forecasts. */
+/* What a predictor may keep between two forecasts: about 2 KiB, of which each touches what
+ * it looks at. */
 typedef struct {
     /* in: bytes that the guest can use up, as fast as it ever did, before memory asked
      * for is there; 0: not known. A demand had better hold so much above what is used: it
      * is what lets a guest live through the beginning of a burst. A claim, so part of the
      * demand, which yields to others' need, and never of the need. */
     guint64 burst;
-    gint64 time_us;
-    double values[8];
+    gint64 time_us; /* of the last forecast */
+    gint64 seen_us; /* of the last sample taken in */
+    double peak;    /* bytes of MemTotal that were needed, fading */
+    Overhead overhead;
+    Holt trend;
+    CacheSet cache;
+    Histogram histogram;
+    Season season;
 } PredictorState;
 
 typedef struct {
@@ -61,7 +73,16 @@ typedef struct {
 } Predictor;
 
 /* The predictors there are, for the table in predictor.c and for tests of one alone. */
+extern const Predictor predictor_composite;
 extern const Predictor predictor_headroom;
+extern const Predictor predictor_percentile;
+extern const Predictor predictor_pressure;
+extern const Predictor predictor_season;
+extern const Predictor predictor_trend;
+extern const Predictor predictor_working_set;
+
+/* For tables: forgets everything. */
+void predictor_start(PredictorState *state);
 
 /* Returns: (nullable): the predictor called @name. */
 const Predictor *predictor_find(const char *name);

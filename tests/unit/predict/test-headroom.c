@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The headroom predictor on guests worked out by hand, and on random ones. The
- * seed of those is printed; MEMPLUG_TEST_SEED sets it, MEMPLUG_TEST_WORLDS how many.
+ * The headroom predictor on guests worked out by hand. What holds for all predictors is in
+ * test-predictors.c.
  */
 #include "predict/predictor.h"
 
@@ -12,7 +12,6 @@
 
 #include <cmocka.h>
 #include <math.h>
-#include <string.h>
 
 #define MIB      (G_GUINT64_CONSTANT(1) << 20)
 #define SECOND   ((gint64)G_USEC_PER_SEC)
@@ -472,113 +471,6 @@ test_start_forgets(void **state)
     assert_demand(ticks(&f, 10), 400 + 100 + OVERHEAD);
 }
 
-/* --- random guests -------------------------------------------------------- */
-
-static guint64
-random_bytes(GRand *rand, gboolean hostile)
-{
-    guint64 any = (guint64)g_rand_int(rand) << 32 | g_rand_int(rand);
-    static const guint64 extremes[] = { 0, 1, G_MAXUINT64, G_MAXUINT64 - 1, G_MAXINT64 };
-
-    if (!hostile)
-        return any % (16 * 1024 * MIB);
-    return g_rand_boolean(rand) ? any : extremes[g_rand_int_range(rand, 0, G_N_ELEMENTS(extremes))];
-}
-
-static void
-make_ring(GRand *rand, gboolean hostile, SampleRing *ring, gint64 *now)
-{
-    gint32 n = g_rand_int_range(rand, 1, 12);
-
-    sample_ring_clear(ring);
-    for (gint32 i = 0; i < n; i++) {
-        Sample sample = {
-            .time_us = *now += g_rand_int_range(rand, 1, 2 * SECOND),
-            .fields = g_rand_int(rand) & 0xf,
-            .total = random_bytes(rand, hostile),
-            .free = random_bytes(rand, hostile),
-            .available = random_bytes(rand, hostile),
-            .swap_in = random_bytes(rand, hostile),
-            .swap_out = random_bytes(rand, hostile),
-            .major_faults = random_bytes(rand, hostile),
-            .alloc_stalls = random_bytes(rand, hostile),
-        };
-
-        if (!hostile)
-            sample.available %= sample.total + 1;
-        sample_ring_push(ring, &sample);
-    }
-}
-
-static Sample *
-latest_of(SampleRing *ring)
-{
-    return &ring->samples[(ring->next + SAMPLE_RING_SIZE - 1) % SAMPLE_RING_SIZE];
-}
-
-/* No number that cannot be, neither out nor kept. */
-static gboolean
-is_sane(const PredictorState *kept, Forecast f)
-{
-    for (guint i = 0; i < G_N_ELEMENTS(kept->values); i++) {
-        if (!isfinite(kept->values[i]))
-            return FALSE;
-    }
-    return f.valid && f.demand >= f.used && isfinite(f.slope) && f.reason;
-}
-
-/* Two forecasts from the same past: in the second, no less is used at the end. */
-static void
-try_one_guest(GRand *rand, guint32 seed)
-{
-    gboolean hostile = g_rand_int_range(rand, 0, 3) == 0;
-    static SampleRing ring;
-    PredictorState kept, other;
-    gint64 now = START;
-    guint64 actual = random_bytes(rand, hostile), less;
-    Forecast before, after;
-
-    predictor_headroom.start(&kept);
-    for (gint32 i = g_rand_int_range(rand, 0, 3); i >= 0; i--) {
-        make_ring(rand, hostile, &ring, &now);
-        if (i > 0)
-            predictor_headroom.forecast(&kept, &ring, actual, now);
-    }
-
-    other = kept;
-    now += g_rand_int_range(rand, 0, 15 * SECOND);
-    before = predictor_headroom.forecast(&kept, &ring, actual, now);
-
-    less = random_bytes(rand, hostile);
-    latest_of(&ring)->available = MIN(latest_of(&ring)->available, less);
-    after = predictor_headroom.forecast(&other, &ring, actual, now);
-    if (!is_sane(&kept, before) || !is_sane(&other, after))
-        fail_msg("MEMPLUG_TEST_SEED=%u: no sane forecast", seed);
-    /* But for the last digits of a double. */
-    if (before.demand > after.demand &&
-        before.demand - after.demand > 1 + before.demand / 1000000000)
-        fail_msg("MEMPLUG_TEST_SEED=%u: more use, less demand: %" G_GUINT64_FORMAT
-                 " < %" G_GUINT64_FORMAT,
-                 seed, after.demand, before.demand);
-}
-
-static void
-test_more_use_is_never_less_demand(void **state)
-{
-    const char *seed_text = g_getenv("MEMPLUG_TEST_SEED"),
-               *n_text = g_getenv("MEMPLUG_TEST_WORLDS");
-    guint32 seed =
-        seed_text ? (guint32)g_ascii_strtoull(seed_text, NULL, 10) : (guint32)g_get_real_time();
-    guint64 n = n_text ? g_ascii_strtoull(n_text, NULL, 10) : 1000000;
-    g_autoptr(GRand) rand = g_rand_new();
-
-    print_message("MEMPLUG_TEST_SEED=%u MEMPLUG_TEST_WORLDS=%" G_GUINT64_FORMAT "\n", seed, n);
-    for (guint64 i = 0; i < n; i++) {
-        g_rand_set_seed(rand, seed + (guint32)i);
-        try_one_guest(rand, seed + (guint32)i);
-    }
-}
-
 int
 main(void)
 {
@@ -604,7 +496,6 @@ main(void)
         cmocka_unit_test(test_large_reservation_is_believed),
         cmocka_unit_test(test_balloon_within_total),
         cmocka_unit_test(test_start_forgets),
-        cmocka_unit_test(test_more_use_is_never_less_demand),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

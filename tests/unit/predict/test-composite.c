@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Which part of the composite predictor decides, and how much less it keeps ready for a guest
+ * that can ask.
+ */
+#include "predict/predictor.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#define MIB      (G_GUINT64_CONSTANT(1) << 20)
+#define SECOND   ((gint64)G_USEC_PER_SEC)
+#define HOUR     (3600 * SECOND)
+#define START    (1000 * SECOND)
+#define OVERHEAD 36
+
+typedef struct {
+    SampleRing ring;
+    PredictorState state;
+    guint64 used; /* MiB */
+    Sample sample;
+} Fixture;
+
+static void
+fixture_init(Fixture *f, SampleSource source, guint64 used)
+{
+    *f = (Fixture){ .used = used };
+    f->sample = (Sample){
+        .time_us = START,
+        .source = source,
+        .fields = SAMPLE_AVAILABLE | SAMPLE_SWAP,
+        .total = (4096 - OVERHEAD) * MIB,
+    };
+    predictor_composite.start(&f->state);
+}
+
+static Forecast
+look_after(Fixture *f, gint64 passed)
+{
+    f->sample.time_us += passed;
+    f->sample.available = f->sample.total - f->used * MIB;
+    sample_ring_push(&f->ring, &f->sample);
+    return predictor_composite.forecast(&f->state, &f->ring, 4096 * MIB, f->sample.time_us);
+}
+
+static Forecast
+ticks(Fixture *f, guint n)
+{
+    Forecast forecast = { 0 };
+
+    for (guint i = 0; i < n; i++)
+        forecast = look_after(f, SECOND);
+    return forecast;
+}
+
+static void
+assert_decided(Forecast f, const char *part, guint64 least_mib, guint64 most_mib)
+{
+    assert_string_equal(f.parts[f.decisive].name, part);
+    if (f.demand < least_mib * MIB || f.demand > most_mib * MIB)
+        fail_msg("demand is %g MiB, not %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT,
+                 (double)f.demand / MIB, least_mib, most_mib);
+}
+
+static void
+test_idle_guest(void **state)
+{
+    static Fixture balloon, agent;
+
+    fixture_init(&balloon, SAMPLE_SOURCE_BALLOON, 2000);
+    fixture_init(&agent, SAMPLE_SOURCE_AGENT, 2000);
+    /* A bin of the window is 5 % wide, so it may decide by that much. */
+    assert_in_range(ticks(&balloon, 100).demand, (2500 + OVERHEAD) * MIB, 2670 * MIB);
+    assert_in_range(ticks(&agent, 100).demand, (2160 + OVERHEAD) * MIB, 2300 * MIB);
+    assert_int_equal(ticks(&balloon, 1).need, (2500 + OVERHEAD) * MIB);
+    assert_int_equal(ticks(&agent, 1).need, (2160 + OVERHEAD) * MIB);
+}
+
+static void
+test_growth_decides(void **state)
+{
+    static Fixture f;
+    Forecast forecast = { 0 };
+
+    fixture_init(&f, SAMPLE_SOURCE_BALLOON, 400);
+    ticks(&f, 10);
+    for (guint i = 0; i < 10; i++) {
+        f.used += 100;
+        forecast = ticks(&f, 1);
+    }
+    /* 100 MiB/s for the two seconds until memory can be there. */
+    assert_decided(forecast, "trend", (1400 + 190) * 5 / 4 + OVERHEAD,
+                   (1400 + 200) * 5 / 4 + OVERHEAD + 1);
+    assert_string_equal(forecast.reason, "growing");
+    assert_true(forecast.slope > 90.0 * MIB);
+}
+
+/* Where it can ask, the peak is forgotten within seconds; where not, within minutes. */
+static void
+test_peak_decides(void **state)
+{
+    static Fixture balloon, agent;
+
+    fixture_init(&balloon, SAMPLE_SOURCE_BALLOON, 500);
+    fixture_init(&agent, SAMPLE_SOURCE_AGENT, 500);
+    ticks(&balloon, 300);
+    ticks(&agent, 300);
+    balloon.used = agent.used = 2000;
+    ticks(&balloon, 3);
+    ticks(&agent, 3);
+    balloon.used = agent.used = 500;
+    assert_decided(ticks(&balloon, 20), "recent peak", 1600, 2700);
+    assert_in_range(ticks(&agent, 20).demand, 564 * MIB, 700 * MIB);
+}
+
+/* What comes and goes is kept ready, as long as it was there for a good part of the time. */
+static void
+test_window_decides(void **state)
+{
+    static Fixture f;
+    Forecast forecast = { 0 };
+
+    fixture_init(&f, SAMPLE_SOURCE_AGENT, 500);
+    for (guint i = 0; i < 40; i++) {
+        f.used = 2000;
+        ticks(&f, 12);
+        f.used = 500;
+        forecast = ticks(&f, 8);
+    }
+    assert_decided(forecast, "window", 2000, 2400);
+    assert_true(forecast.need < 800 * MIB);
+}
+
+static void
+test_page_cache_decides(void **state)
+{
+    static Fixture f;
+
+    fixture_init(&f, SAMPLE_SOURCE_AGENT, 500);
+    f.sample.fields |= SAMPLE_REFAULTS;
+    f.sample.cached = 800 * MIB;
+    ticks(&f, 10);
+    f.sample.refaults_file += 100 * MIB / 4096;
+    assert_decided(ticks(&f, 1), "page cache", 500 + 64 + 900 + OVERHEAD,
+                   500 + 64 + 900 + OVERHEAD + 1);
+}
+
+static void
+test_burst_decides(void **state)
+{
+    static Fixture f;
+
+    fixture_init(&f, SAMPLE_SOURCE_AGENT, 500);
+    ticks(&f, 10);
+    f.state.burst = 300 * MIB;
+    assert_decided(ticks(&f, 1), "burst", 800 + OVERHEAD, 801 + OVERHEAD);
+}
+
+/* Ten minutes before the load that came every day, its memory is there. */
+static void
+test_season_decides(void **state)
+{
+    static Fixture f;
+    Forecast forecast;
+
+    fixture_init(&f, SAMPLE_SOURCE_BALLOON, 500);
+    f.sample.time_us = 0;
+    for (guint i = 0; i < 6 * 24 * 60; i++) {
+        guint64 hour = (guint64)(f.sample.time_us / HOUR) % 24;
+
+        f.used = hour >= 8 && hour < 10 ? 3000 : 500;
+        look_after(&f, 60 * SECOND);
+    }
+    f.used = 500;
+    for (guint i = 0; i < 7 * 60 + 40; i++)
+        forecast = look_after(&f, 60 * SECOND);
+    assert_in_range(forecast.demand, (625 + OVERHEAD) * MIB, 720 * MIB);
+    for (guint i = 0; i < 12; i++)
+        forecast = look_after(&f, 60 * SECOND);
+    assert_decided(forecast, "season", 3000 * 5 / 4, 3000 * 5 / 4 + OVERHEAD + 1);
+    assert_true(forecast.need < 720 * MIB);
+}
+
+/* The agent fell silent: from the next sample on, caution is back. */
+static void
+test_agent_that_falls_silent(void **state)
+{
+    static Fixture f;
+
+    fixture_init(&f, SAMPLE_SOURCE_AGENT, 2000);
+    ticks(&f, 10);
+    f.sample.source = SAMPLE_SOURCE_BALLOON;
+    assert_int_equal(ticks(&f, 1).need, (2500 + OVERHEAD) * MIB);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_idle_guest),         cmocka_unit_test(test_growth_decides),
+        cmocka_unit_test(test_peak_decides),       cmocka_unit_test(test_window_decides),
+        cmocka_unit_test(test_page_cache_decides), cmocka_unit_test(test_burst_decides),
+        cmocka_unit_test(test_season_decides),     cmocka_unit_test(test_agent_that_falls_silent),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
