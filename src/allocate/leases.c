@@ -148,15 +148,15 @@ lease_end(Lease *lease, LeaseState how, const char *reason, gint64 now)
 }
 
 void
-lease_owe(Lease *lease, const char *instance, guint64 bytes)
+lease_owe(Lease *lease, const char *instance, guint64 before)
 {
-    LeaseDebt fresh = { NULL, bytes };
+    LeaseDebt fresh = { NULL, before };
 
     for (guint i = 0; i < lease->debts->len; i++) {
         LeaseDebt *debt = &g_array_index(lease->debts, LeaseDebt, i);
 
         if (g_str_equal(debt->instance, instance)) {
-            debt->bytes = add(debt->bytes, bytes);
+            debt->before = MAX(debt->before, before);
             return;
         }
     }

@@ -57,7 +57,7 @@ gboolean lease_state_find(const char *name, LeaseState *state);
 /* A guest that gave, and gets back what it gave if the lease comes to nothing. */
 typedef struct {
     char *instance; /* owned: guest_get_instance() */
-    guint64 bytes;
+    guint64 before; /* what it was asked to have before it gave */
 } LeaseDebt;
 
 typedef struct {
@@ -166,8 +166,8 @@ void lease_end(Lease *lease, LeaseState how, const char *reason, gint64 now);
 /* Says why @lease waits, or how it ended; takes the place of what was said before. */
 void lease_explain(Lease *lease, const char *reason);
 
-/* A guest gave @bytes for @lease. */
-void lease_owe(Lease *lease, const char *instance, guint64 bytes);
+/* A guest gives for @lease, which was asked to have @before. */
+void lease_owe(Lease *lease, const char *instance, guint64 before);
 
 /* Ends the leases whose deadline has come, and forgets those that ended long ago. */
 void leases_expire(Leases *leases, gint64 now);

@@ -194,7 +194,8 @@ typedef struct {
     LimitGuest *guests;
     guint64 *raw;
     LimitedTarget *limited;
-    guint64 *idle; /* what a trial may take at once */
+    guint64 *idle;   /* what a trial may take at once */
+    gboolean *stuck; /* PlanGuest.stuck */
 } PlanTable;
 
 static void
@@ -206,6 +207,7 @@ plan_table_init(PlanTable *table, gsize n_most)
     table->raw = g_new(guint64, n_most);
     table->limited = g_new(LimitedTarget, n_most);
     table->idle = g_new0(guint64, n_most);
+    table->stuck = g_new0(gboolean, n_most);
 }
 
 static void
@@ -216,6 +218,7 @@ plan_table_clear(PlanTable *table)
     g_free(table->raw);
     g_free(table->limited);
     g_free(table->idle);
+    g_free(table->stuck);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(PlanTable, plan_table_clear)
@@ -228,6 +231,7 @@ plan_table_add(PlanTable *table, const PlanSettings *settings, PlanGuest *guest,
 
     table->views[k] = to_view(guest);
     table->guests[k] = to_limit_guest(guest);
+    table->stuck[k] = guest->stuck;
     table->idle[k] = look(settings, guest, wanting, now, &table->views[k], &table->guests[k]);
 }
 
@@ -317,18 +321,36 @@ planner_keep(const PlanGuest *guest)
     return keep_of(&view, &limit);
 }
 
-/*
- * How far a guest can go down for a claim: not at all under pressure, else to what it keeps,
- * and as far as its raw target only, if that is more and @hard is not set. Always a size that
- * it can reach, so that rounding what it is left never takes it below.
- */
+/* Nothing more is taken from guest @k for a claim. */
+static gboolean
+gives_nothing(const PlanTable *table, gsize k)
+{
+    return table->stuck[k] || table->views[k].pressed || table->views[k].urgent;
+}
+
+/* What guest @k will have when it has done what it was asked, if it does: a donor on its way
+ * down has given that already. */
 static guint64
-lowest_for_claims(const PlanTable *table, gsize k, guint64 has, gboolean hard)
+expected(const PlanTable *table, gsize k)
 {
     const GuestView *view = &table->views[k];
-    guint64 to = keep_of(view, &table->guests[k]);
+    guint64 has = gives_nothing(table, k) ? view->actual : MIN(view->actual, view->requested);
 
-    if (view->pressed || view->urgent)
+    return MAX(has, view->floor);
+}
+
+/*
+ * How far a guest can go down for a claim: to what it keeps, and as far as its raw target only,
+ * if that is more and @hard is not set. Always a size that it can reach, so that rounding what
+ * it is left never takes it below.
+ */
+static guint64
+lowest_for_claims(const PlanTable *table, gsize k, gboolean hard)
+{
+    const GuestView *view = &table->views[k];
+    guint64 to = keep_of(view, &table->guests[k]), has = expected(table, k);
+
+    if (gives_nothing(table, k))
         return has;
     if (!hard)
         to = MAX(to, limits_round_up(view, &table->guests[k], table->raw[k]));
@@ -342,9 +364,7 @@ spare_for_claims(const PlanTable *table, gboolean hard, guint64 *spare)
     Wide sum = 0;
 
     for (gsize k = 0; k < table->n; k++) {
-        guint64 has = MAX(table->views[k].actual, table->views[k].floor);
-
-        spare[k] = has - lowest_for_claims(table, k, has, hard);
+        spare[k] = expected(table, k) - lowest_for_claims(table, k, hard);
         sum += spare[k];
     }
     return sum;
@@ -360,23 +380,26 @@ make_room(const HostView *host, PlanTable *table)
 {
     g_autofree guint64 *spare = g_new(guint64, table->n);
     g_autofree guint64 *gives = g_new(guint64, table->n);
-    Wide has = 0;
+    Wide has = 0, expects = 0, missing;
 
-    for (gsize k = 0; k < table->n; k++)
+    for (gsize k = 0; k < table->n; k++) {
         has += MAX(table->views[k].actual, table->views[k].floor);
+        expects += expected(table, k);
+    }
     if (has <= host->budget)
         return;
-    if (spare_for_claims(table, FALSE, spare) < has - host->budget)
+    missing = expects > host->budget ? expects - host->budget : 0;
+    if (spare_for_claims(table, FALSE, spare) < missing)
         spare_for_claims(table, TRUE, spare);
-    proportion_give(spare, table->n, has - host->budget, gives);
+    proportion_give(spare, table->n, missing, gives);
     for (gsize k = 0; k < table->n; k++) {
         const GuestView *view = &table->views[k];
-        guint64 base = MAX(view->actual, view->floor);
+        guint64 left = expected(table, k) - gives[k];
 
         if (view->pressed || view->urgent)
-            table->raw[k] = MAX(table->raw[k], MIN(base, view->ceiling));
-        else if (gives[k] > 0 || table->raw[k] < base)
-            table->raw[k] = base - gives[k];
+            table->raw[k] = MAX(table->raw[k], MIN(MAX(view->actual, left), view->ceiling));
+        else if (left < view->actual || table->raw[k] < left)
+            table->raw[k] = left; /* else it does not give, and may wish to grow */
     }
 }
 

@@ -46,6 +46,7 @@ typedef struct {
     guint64 coarse;
     gint64 grown_us;  /* when it last was asked to grow, ... */
     gint64 shrunk_us; /* ... and to shrink; 0: never */
+    gboolean stuck;   /* it stopped short of a shrink: what it has it will not give */
     PlanPin pin;      /* in and out: see planner_predict() */
     guint64 raw;      /* in and out: the policy's target; as it was in the last plan of this
                        * guest, 0 if there was none, for policies that speak only now and then */

@@ -30,6 +30,11 @@ look_at(const PlanGuest *guest)
         donor.refusal = ROOM_PRESSED;
         return donor;
     }
+    if (guest->stuck) {
+        donor.keeps = MAX(donor.keeps, donor.has);
+        donor.refusal = ROOM_STUCK;
+        return donor;
+    }
     donor.refusal = guest->forecast.need > guest->floor ? ROOM_NEEDED : ROOM_GIVES_ALL;
     return donor;
 }

@@ -6,7 +6,7 @@
  * A guest gives what it has beyond what it *keeps*:
  *
  *     pinned, or under pressure,
- *     or asking urgently          all that it has or was asked to have; if it asks, what it asks
+ *     or stuck, or asking urgently  all that it has or was asked to have; if it asks, what it asks
  *     else                        what its use calls for now (Forecast.need), within floor
  *                                 and ceiling, rounded up to what its devices can reach
  *
@@ -26,6 +26,7 @@ typedef enum {
     ROOM_GIVES_ALL, /* down to its floor */
     ROOM_PINNED,    /* the policy must not move it; PlanGuest.pin tells why */
     ROOM_PRESSED,   /* it is under pressure, or asks urgently */
+    ROOM_STUCK,     /* it was asked for more than it gave already, and does not follow */
     ROOM_NEEDED,    /* the rest is in use */
 } RoomRefusal;
 

@@ -72,6 +72,11 @@ static const struct {
 } methods[] = {
     { "Diagnose", ACTION_LOOK },
     { "Setup", ACTION_LOOK, setup_applies },
+    { "AwaitLease", ACTION_LOOK },
+    { "DescribeHost", ACTION_LOOK },
+    { "Reserve", ACTION_MANAGE },
+    { "HoldLease", ACTION_MANAGE },
+    { "ReleaseLease", ACTION_MANAGE },
     /* What a running guest has, and who decides that. */
     { "SetMemory", ACTION_MANAGE },
     { "SetManaged", ACTION_MANAGE },

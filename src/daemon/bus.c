@@ -5,6 +5,7 @@
 #include "daemon/bus-authority.h"
 #include "daemon/bus-findings.h"
 #include "daemon/bus-guest.h"
+#include "daemon/bus-reservations.h"
 #include "doctor/host-checks.h"
 
 #define BUS_NAME "org.memplug1"
@@ -15,6 +16,7 @@ struct _Bus {
     BusAuthority *authority;
     GDBusObjectManagerServer *server;
     BusManager *manager;
+    BusReservations *reservations;
     Roster *roster;
     Cycle *cycle;
     BusManagerDuties duties;
@@ -44,6 +46,8 @@ bus_manager_object_get_property(GObject *object, guint id, GValue *value, GParam
         g_value_set_uint64(value, cycle_get_summary(cycle)->demand);
     else if (g_str_equal(spec->name, "shortfall"))
         g_value_set_uint64(value, cycle_get_summary(cycle)->shortfall);
+    else if (g_str_equal(spec->name, "leases"))
+        g_value_set_variant(value, bus_reservations_variant(cycle_get_reservations(cycle)));
     else if (g_str_equal(spec->name, "budget"))
         g_value_set_uint64(value, cycle_get_settings(cycle)->budget);
     else if (g_str_equal(spec->name, "policy"))
@@ -209,6 +213,8 @@ export_manager(Bus *bus)
                              G_CALLBACK(on_connection), bus);
     g_signal_connect(bus->manager, "handle-reload", G_CALLBACK(on_reload), bus);
     g_signal_connect(bus->manager, "handle-diagnose", G_CALLBACK(on_diagnose), bus);
+    bus->reservations = bus_reservations_new(
+        bus->manager, bus->connection, bus->duties.reservations, bus->cycle, bus->duties.dry_run);
     bus_authority_guard(bus->authority, G_DBUS_INTERFACE_SKELETON(bus->manager));
 }
 
@@ -266,6 +272,7 @@ bus_free(Bus *bus)
     g_signal_handlers_disconnect_by_data(bus->duties.hypervisor, bus);
     g_signal_handlers_disconnect_by_data(bus->connection, bus);
     g_clear_pointer(&bus->authority, bus_authority_free);
+    g_clear_pointer(&bus->reservations, bus_reservations_free);
     g_clear_object(&bus->server);
     if (g_dbus_interface_skeleton_get_connection(G_DBUS_INTERFACE_SKELETON(bus->manager)))
         g_dbus_interface_skeleton_unexport(G_DBUS_INTERFACE_SKELETON(bus->manager));

@@ -17,6 +17,7 @@ typedef struct {
     gboolean dry_run;
     gboolean (*reload)(gpointer data, GError **error);
     gpointer data;
+    Reservations *reservations; /* outlives the bus */
 } BusManagerDuties;
 
 /*

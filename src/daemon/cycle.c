@@ -21,6 +21,7 @@
 struct _Cycle {
     Hypervisor *hypervisor;
     Roster *roster;
+    Reservations *reservations; /* nullable */
     PlanSettings settings;
     gint64 spoken_us; /* when the policy last spoke */
     gint64 interval_us;
@@ -30,6 +31,7 @@ struct _Cycle {
     GPtrArray *guests; /* ... these: ManagedGuest, held for the run of a cycle */
     PlanSummary summary;
     gboolean waiting; /* somebody's growth waits for donors */
+    gboolean unseen;  /* what some guest has is not known yet */
 
     GCancellable *cancellable;
     gboolean collecting;
@@ -48,11 +50,14 @@ collect(Cycle *cycle, gint64 now)
 
     g_array_set_size(cycle->plan, 0);
     g_ptr_array_set_size(cycle->guests, 0);
+    cycle->unseen = FALSE;
     for (guint i = 0; i < all->len; i++) {
         PlanGuest plan;
 
-        if (!managed_guest_collect(all->pdata[i], &plan, now))
+        if (!managed_guest_collect(all->pdata[i], &plan, now)) {
+            cycle->unseen = TRUE;
             continue;
+        }
         g_array_append_val(cycle->plan, plan);
         g_ptr_array_add(cycle->guests, g_object_ref(all->pdata[i]));
     }
@@ -67,18 +72,26 @@ predict(Cycle *cycle, gint64 now)
 static void
 allocate(Cycle *cycle, gint64 now)
 {
+    ManagedGuest *const *guests = (ManagedGuest *const *)cycle->guests->pdata;
+    PlanGuest *plans = (PlanGuest *)cycle->plan->data;
     guint64 before = cycle->summary.shortfall;
 
-    cycle->summary =
-        planner_allocate(&cycle->settings, (PlanGuest *)cycle->plan->data, cycle->plan->len, now);
+    if (cycle->reservations)
+        cycle->settings.claimed = reservations_claim(
+            cycle->reservations, plans, guests, cycle->plan->len, cycle->settings.budget,
+            cycle->unseen ? RESERVATIONS_UNSEEN : RESERVATIONS_OPEN, now);
+    cycle->summary = planner_allocate(&cycle->settings, plans, cycle->plan->len, now);
+    if (cycle->reservations)
+        reservations_note(cycle->reservations, plans, guests, cycle->plan->len);
     if ((cycle->summary.shortfall > 0) != (before > 0)) {
         g_autofree char *short_of = size_format_rounded(cycle->summary.shortfall);
         g_autofree char *budget = size_format_rounded(cycle->settings.budget);
         g_autofree char *message =
             cycle->summary.shortfall > 0
-                ? g_strdup_printf("floors and held guests exceed the budget of %s by %s", budget,
-                                  short_of)
-                : g_strdup_printf("floors and held guests are within the budget of %s", budget);
+                ? g_strdup_printf("floors, held guests and leases exceed the budget of %s by %s",
+                                  budget, short_of)
+                : g_strdup_printf("floors, held guests and leases are within the budget of %s",
+                                  budget);
         const Event event = { .kind = EVENT_BUDGET,
                               .level = cycle->summary.shortfall > 0 ? G_LOG_LEVEL_WARNING
                                                                     : G_LOG_LEVEL_INFO,
@@ -92,7 +105,7 @@ allocate(Cycle *cycle, gint64 now)
 static void
 apply(Cycle *cycle, gint64 now)
 {
-    cycle->waiting = FALSE;
+    cycle->waiting = cycle->reservations && reservations_wait(cycle->reservations);
     for (guint i = 0; i < cycle->plan->len; i++) {
         const PlanGuest *plan = &g_array_index(cycle->plan, PlanGuest, i);
 
@@ -193,6 +206,19 @@ cycle_configure(Cycle *cycle, const Config *config)
     }
 }
 
+void
+cycle_set_reservations(Cycle *cycle, Reservations *reservations)
+{
+    cycle->reservations = reservations;
+    g_signal_connect_swapped(reservations, "wanted", G_CALLBACK(cycle_soon), cycle);
+}
+
+Reservations *
+cycle_get_reservations(const Cycle *cycle)
+{
+    return cycle->reservations;
+}
+
 Cycle *
 cycle_new(Hypervisor *hypervisor, Roster *roster, const Config *config, guint64 host_memory)
 {
@@ -215,6 +241,8 @@ cycle_free(Cycle *cycle)
     if (!cycle)
         return;
     g_signal_handlers_disconnect_by_data(cycle->roster, cycle);
+    if (cycle->reservations)
+        g_signal_handlers_disconnect_by_data(cycle->reservations, cycle);
     g_cancellable_cancel(cycle->cancellable);
     g_clear_handle_id(&cycle->tick, g_source_remove);
     g_clear_handle_id(&cycle->soon, g_source_remove);

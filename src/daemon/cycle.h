@@ -6,6 +6,7 @@
 #pragma once
 
 #include "allocate/planner.h"
+#include "daemon/reservations.h"
 #include "daemon/roster.h"
 
 typedef struct _Cycle Cycle;
@@ -18,6 +19,11 @@ typedef struct _Cycle Cycle;
  */
 Cycle *cycle_new(Hypervisor *hypervisor, Roster *roster, const Config *config, guint64 host_memory);
 void cycle_free(Cycle *cycle);
+
+/* Has the leases of @reservations (transfer none, outlives the cycle) counted from now on. */
+void cycle_set_reservations(Cycle *cycle, Reservations *reservations);
+
+Reservations *cycle_get_reservations(const Cycle *cycle);
 
 /* Takes policy, budget and interval from @config. */
 void cycle_configure(Cycle *cycle, const Config *config);

@@ -9,6 +9,7 @@
 #include "daemon/cycle.h"
 #include "daemon/intent.h"
 #include "daemon/ready.h"
+#include "daemon/reservations.h"
 #include "daemon/roster.h"
 #include "hypervisor/qemu/qemu-hypervisor.h"
 #if HAVE_LIBVIRT
@@ -23,6 +24,7 @@ struct _Daemon {
     IntentStore *intents;
     Hypervisor *hypervisor;
     Roster *roster;
+    Reservations *reservations;
     Cycle *cycle;
     Bus *bus;
     GMainLoop *loop;
@@ -154,12 +156,22 @@ open_intents(Daemon *daemon, const DaemonOptions *options, const char *uri, GErr
     return daemon->intents != NULL;
 }
 
+static Reservations *
+open_reservations(Daemon *daemon, const DaemonOptions *options, const char *uri)
+{
+    g_autofree char *folder = intent_default_folder();
+
+    return reservations_new(daemon->roster,
+                            lease_store_open(options->dry_run ? NULL : folder, uri, NULL), "",
+                            RESERVATIONS_SETTLE_US);
+}
+
 static gboolean
 build(Daemon *daemon, const DaemonOptions *options, GError **error)
 {
     const char *uri = options->uri ? options->uri : "qemu:///system";
     const char *bus = options->bus ? options->bus : geteuid() == 0 ? "system" : "session";
-    BusManagerDuties duties = { NULL, options->dry_run, reload_for_bus, daemon };
+    BusManagerDuties duties = { NULL, options->dry_run, reload_for_bus, daemon, NULL };
 
     daemon->config_required = options->config != NULL;
     daemon->config_file = options->config ? g_strdup(options->config) : config_default_file();
@@ -174,6 +186,9 @@ build(Daemon *daemon, const DaemonOptions *options, GError **error)
     g_signal_connect(daemon->roster, "event", G_CALLBACK(on_event), daemon);
     duties.hypervisor = daemon->hypervisor;
     daemon->cycle = cycle_new(daemon->hypervisor, daemon->roster, daemon->config, host_memory());
+    daemon->reservations = open_reservations(daemon, options, uri);
+    cycle_set_reservations(daemon->cycle, daemon->reservations);
+    duties.reservations = daemon->reservations;
     daemon->bus = bus_new(bus, daemon->roster, daemon->cycle, &duties, on_bus_lost, error);
     if (!daemon->bus) {
         g_prefix_error(error, "bus '%s': ", bus);
@@ -230,6 +245,7 @@ daemon_free(Daemon *daemon)
         return;
     g_clear_pointer(&daemon->bus, bus_free);
     g_clear_pointer(&daemon->cycle, cycle_free);
+    g_clear_object(&daemon->reservations);
     g_clear_object(&daemon->roster);
     g_clear_object(&daemon->hypervisor);
     g_clear_pointer(&daemon->intents, intent_store_free);

@@ -15,6 +15,7 @@ static const char *const kind_names[] = {
     [EVENT_MANAGED] = "managed",
     [EVENT_LIMITS] = "limits",
     [EVENT_BUDGET] = "budget",
+    [EVENT_LEASE] = "lease",
     [EVENT_CONFIG] = "config",
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(kind_names) == EVENT_CONFIG + 1);

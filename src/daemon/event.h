@@ -22,6 +22,7 @@ typedef enum {
     EVENT_MANAGED,  /* given to the policy, or opted out */
     EVENT_LIMITS,   /* floor, ceiling, weight or mechanism changed */
     EVENT_BUDGET,   /* the promises exceed the budget, or no longer do */
+    EVENT_LEASE,    /* memory is asked for, granted, handed over, ... for a guest to come */
     EVENT_CONFIG,   /* the configuration was read anew, or refused */
 } EventKind;
 

@@ -363,6 +363,8 @@ managed_guest_collect(ManagedGuest *managed, PlanGuest *plan, gint64 now)
         .coarse = status->force.range.coarse,
         .grown_us = managed->grown_us,
         .shrunk_us = managed->shrunk_us,
+        .stuck = resize_get_phase(managed->resize) == RESIZE_SHORT &&
+                 status->actual > status->requested,
         .pin = pin_of(managed, now),
         .raw = managed->raw,
     };
@@ -399,6 +401,19 @@ managed_guest_apply(ManagedGuest *managed, const PlanGuest *plan, gint64 now)
     }
     managed_guest_intend(managed, plan->target, FALSE, event_new_decision(), now);
     tell_decision(managed, plan, before);
+}
+
+void
+managed_guest_give_back(ManagedGuest *managed, guint64 bytes, guint64 lease, gint64 now)
+{
+    guint64 before = managed->status.requested;
+    g_autofree char *from = size_format_rounded(before);
+    g_autofree char *to = size_format_rounded(before + bytes);
+
+    managed_guest_intend(managed, before + bytes, FALSE, event_new_decision(), now);
+    managed_guest_tell(managed, EVENT_DECISION, G_LOG_LEVEL_INFO,
+                       "asked: %s → %s: gets back what it gave for lease %" G_GUINT64_FORMAT, from,
+                       to, lease);
 }
 
 /*

@@ -74,6 +74,9 @@ gboolean managed_guest_collect(ManagedGuest *managed, PlanGuest *plan, gint64 no
 /* For the cycle: takes what was planned and asks the guest for it. */
 void managed_guest_apply(ManagedGuest *managed, const PlanGuest *plan, gint64 now);
 
+/* For the cycle: the guest gets back @bytes of what it gave for @lease, which came to nothing. */
+void managed_guest_give_back(ManagedGuest *managed, guint64 bytes, guint64 lease, gint64 now);
+
 /*
  * An administrator's word: asks the guest to have @size and holds it there.
  * Returns: the decision's id, or 0 with @error set if @size is outside of the

@@ -149,16 +149,17 @@ test_held_for_a_process(void **state)
 }
 
 static void
-test_debts_add_up(void **state)
+test_debts_remember_the_most(void **state)
 {
     g_autoptr(Leases) leases = leases_new();
     Lease *lease = ask(leases, 1, 100, 0, 0);
 
     lease_owe(lease, "a@1", 30);
     lease_owe(lease, "b@1", 5);
+    lease_owe(lease, "a@1", 42);
     lease_owe(lease, "a@1", 12);
     assert_int_equal(lease->debts->len, 2);
-    assert_int_equal(g_array_index(lease->debts, LeaseDebt, 0).bytes, 42);
+    assert_int_equal(g_array_index(lease->debts, LeaseDebt, 0).before, 42);
 }
 
 static void
@@ -222,7 +223,7 @@ main(void)
         cmocka_unit_test(test_first_come_first_served),
         cmocka_unit_test(test_waiting_and_holding_end),
         cmocka_unit_test(test_held_for_a_process),
-        cmocka_unit_test(test_debts_add_up),
+        cmocka_unit_test(test_debts_remember_the_most),
         cmocka_unit_test(test_no_more_than_can_be_kept),
         cmocka_unit_test(test_restart),
         cmocka_unit_test(test_states_have_names),

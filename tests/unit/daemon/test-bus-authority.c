@@ -51,6 +51,11 @@ static const struct {
 } calls[] = {
     { MANAGER_PATH, NAME ".Manager", "Diagnose", "()", LOOK },
     { MANAGER_PATH, NAME ".Manager", "Reload", "()", ADMINISTER },
+    { MANAGER_PATH, NAME ".Manager", "Reserve", "(uint64 1048576, @a{sv} {})", MANAGE },
+    { MANAGER_PATH, NAME ".Manager", "AwaitLease", "(uint64 1,)", LOOK },
+    { MANAGER_PATH, NAME ".Manager", "HoldLease", "(uint64 1, uint32 0)", MANAGE },
+    { MANAGER_PATH, NAME ".Manager", "ReleaseLease", "(uint64 1,)", MANAGE },
+    { MANAGER_PATH, NAME ".Manager", "DescribeHost", "()", LOOK },
     { GUEST_PATH, NAME ".Guest", "Diagnose", "()", LOOK },
     { GUEST_PATH, NAME ".Guest", "Setup", "(@a{sv} {},)", LOOK },
     { GUEST_PATH, NAME ".Guest", "Setup", "({'apply': <false>},)", LOOK },
