@@ -6,6 +6,8 @@
  *   free=SIZE[@RATE]   give SIZE back, the last grown first
  *   work=SIZE          from now on the working set is the first SIZE of what is
  *                      used; the rest lies idle (all of it is worked on at first)
+ *   map=SIZE@PATH      use the first SIZE of a file, read only, before anything is grown
+ *   loop=SECONDS       touch the working set over and over, as fast as it goes
  *   hold=SECONDS       go on working on the working set
  *   hold               until a signal ends the program
  *
@@ -15,8 +17,11 @@
  * swap and never be missed.
  *
  * After each step one line on standard output: step, bytes used, bytes of the
- * working set, milliseconds since the start, and the longest time that one pass
- * over the working set took (which tells of swapping).
+ * working set, milliseconds since the start, the longest time that one pass
+ * over the working set took (which tells of swapping), how many pages a second the
+ * last loop touched, and its pace: by how much faster or slower that went than touching
+ * a few pages that are always there, in millionths. Both take turns, so the pace
+ * does not depend on what else the machine does.
  *
  * A quarter of each page is noise and the rest is zero, so zram compresses it to
  * roughly a quarter, like the pages of common programs.
@@ -34,22 +39,32 @@
 #define NOISE      (PAGE / 4)
 #define WORK_PAUSE 1000 /* ms between two passes over the working set */
 #define TICK       10   /* ms; the grain of RATE */
+#define REFERENCE  16   /* pages that are always there */
 
 struct user {
     char *memory; /* address space for all that the steps will ever grow */
     size_t size;  /* bytes of it in use */
     size_t work;  /* bytes of the working set, at most size; SIZE_MAX: all */
+    size_t file;  /* bytes of it, at its beginning, that are a file */
     int64_t start_ms;
     int64_t worked_ms; /* end of the last pass */
     int64_t slowest_pass_ms;
+    int64_t touched_per_s; /* pages, by the latest loop, */
+    int64_t pace_ppm;      /* and compared with the reference */
 };
+
+static int64_t
+now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
 
 static int64_t
 now_ms(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return now_ns() / 1000000;
 }
 
 static size_t
@@ -75,15 +90,30 @@ fill_page(char *page)
     }
 }
 
+static size_t
+work_size(const struct user *user)
+{
+    return user->work < user->size ? user->work : user->size;
+}
+
+/* Pages of a file are read, all others written. */
+static void
+touch(const struct user *user, size_t offset)
+{
+    volatile uint64_t *word = (volatile uint64_t *)(user->memory + offset);
+    uint64_t value = *word;
+    if (offset >= user->file)
+        *word = value + 1;
+}
+
 static void
 work(struct user *user)
 {
     int64_t begin = now_ms();
     if (begin - user->worked_ms < WORK_PAUSE)
         return;
-    size_t work = user->work < user->size ? user->work : user->size;
-    for (size_t offset = 0; offset < work; offset += PAGE)
-        (*(volatile uint64_t *)(user->memory + offset))++;
+    for (size_t offset = 0; offset < work_size(user); offset += PAGE)
+        touch(user, offset);
     user->worked_ms = now_ms();
     if (user->worked_ms - begin > user->slowest_pass_ms)
         user->slowest_pass_ms = user->worked_ms - begin;
@@ -128,6 +158,58 @@ hold(struct user *user, const char *seconds)
     }
 }
 
+/* Returns: the nanoseconds that as many touches as a pass has take in the reference. */
+static int64_t
+touch_reference(size_t work)
+{
+    static char pages[REFERENCE * PAGE];
+    int64_t begin = now_ns();
+    for (size_t offset = 0; offset < work; offset += PAGE)
+        (*(volatile uint64_t *)(pages + offset % sizeof pages))++;
+    return now_ns() - begin;
+}
+
+/* As work(), but without a pause. */
+static void
+loop(struct user *user, const char *seconds)
+{
+    int64_t begin = now_ms(), end = begin + (int64_t)(strtod(seconds, NULL) * 1000);
+    int64_t touched = 0, worked_ns = 0, reference_ns = 0;
+    size_t work = work_size(user);
+    while (now_ms() < end && work > 0) {
+        int64_t pass = now_ns();
+        for (size_t offset = 0; offset < work; offset += PAGE)
+            touch(user, offset);
+        pass = now_ns() - pass;
+        worked_ns += pass;
+        touched += work / PAGE;
+        reference_ns += touch_reference(work);
+        user->worked_ms = now_ms();
+        if (pass / 1000000 > user->slowest_pass_ms)
+            user->slowest_pass_ms = pass / 1000000;
+    }
+    if (worked_ns < 1000)
+        return;
+    user->touched_per_s = touched * 1000 / (worked_ns / 1000000 + 1);
+    user->pace_ppm = reference_ns * 1000 / (worked_ns / 1000);
+}
+
+/* Puts @size of the file before all else, where nothing is yet. */
+static int
+map(struct user *user, size_t size, const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    void *file = fd < 0 ? MAP_FAILED
+                        : mmap(user->memory, size, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0);
+    if (file == MAP_FAILED) {
+        perror(path);
+        return 0;
+    }
+    close(fd);
+    user->file = user->size = size;
+    return 1;
+}
+
 static int
 do_step(struct user *user, const char *step)
 {
@@ -139,7 +221,13 @@ do_step(struct user *user, const char *step)
     }
     if (equals == NULL)
         return 0;
+    if (strncmp(step, "loop=", 5) == 0) {
+        loop(user, equals + 1);
+        return 1;
+    }
     size_t size = parse_size(equals + 1, &end);
+    if (strncmp(step, "map=", 4) == 0)
+        return *end == '@' && user->size == 0 && map(user, size, end + 1);
     size_t rate = *end == '@' ? parse_size(end + 1, &end) : 0;
     if (*end != '\0')
         return 0;
@@ -162,6 +250,8 @@ total_growth(char **steps)
     for (; *steps != NULL; steps++) {
         if (strncmp(*steps, "grow=", 5) == 0)
             total += parse_size(*steps + 5, &end);
+        if (strncmp(*steps, "map=", 4) == 0)
+            total += parse_size(*steps + 4, &end);
     }
     return total;
 }
@@ -195,9 +285,11 @@ main(int argc, char **argv)
             fprintf(stderr, "memory-user: bad step: %s\n", *step);
             return 2;
         }
-        printf("step=%s used=%zu work=%zu ms=%lld slowest_pass_ms=%lld\n", *step, user.size,
-               user.work < user.size ? user.work : user.size, (long long)(now_ms() - user.start_ms),
-               (long long)user.slowest_pass_ms);
+        printf("step=%s used=%zu work=%zu ms=%lld slowest_pass_ms=%lld touched_per_s=%lld "
+               "pace_ppm=%lld\n",
+               *step, user.size, work_size(&user), (long long)(now_ms() - user.start_ms),
+               (long long)user.slowest_pass_ms, (long long)user.touched_per_s,
+               (long long)user.pace_ppm);
     }
     return 0;
 }
