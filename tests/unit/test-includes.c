@@ -29,6 +29,7 @@ static const struct {
     { "src/monitor/sample", { NULL } },
     { "src/monitor/", { "src/monitor/sample", "guest/stats-frame", "src/hypervisor/" } },
     { "src/predict/", { "src/monitor/sample" } },
+    { "src/journal/", { "src/monitor/sample", "src/predict/", "policies/", "src/allocate/" } },
     { "src/allocate/", { "policies/", "src/predict/", "src/monitor/sample" } },
     { "src/hotplug/recipe",
       { "src/hypervisor/guest-memory.h", "src/hypervisor/guest-limits.h",
@@ -44,7 +45,8 @@ static const struct {
        * agent's watch, since what a fast request is worth depends on it. All of them are pure. */
       { "src/monitor/sample", "src/predict/", "policies/", "src/allocate/", "src/hotplug/recipe",
         "src/hotplug/follow.h", "src/hotplug/trouble.h", "guest/watch.h",
-        "src/hypervisor/guest-memory.h", "src/hypervisor/guest-limits.h", "src/size/" } },
+        "src/hypervisor/guest-memory.h", "src/hypervisor/guest-limits.h", "src/journal/",
+        "src/size/" } },
     { "src/cli/", { "src/dbus/", "src/simulate/", "src/size/" } },
     { "src/daemon/", { "src/", "policies/", "guest/stats-frame" } },
     { "tests/", { "" } },

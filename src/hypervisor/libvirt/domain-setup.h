@@ -7,12 +7,13 @@
 #include "hypervisor/guest-setup.h"
 
 /* The port of the guest's agent, and where it is found. */
-#define DOMAIN_SETUP_CHANNEL                                 \
-    "<channel type='unix'>\n"                                \
-    "  <target type='virtio' name='org.memplug.stats.0'/>\n" \
+#define DOMAIN_SETUP_CHANNEL_NAME "org.memplug.stats.0"
+#define DOMAIN_SETUP_CHANNEL                                           \
+    "<channel type='unix'>\n"                                          \
+    "  <target type='virtio' name='" DOMAIN_SETUP_CHANNEL_NAME "'/>\n" \
     "</channel>"
 #define DOMAIN_SETUP_CHANNEL_PATH \
-    "/domain/devices/channel/target[@type='virtio'][@name='org.memplug.stats.0']"
+    "/domain/devices/channel/target[@type='virtio'][@name='" DOMAIN_SETUP_CHANNEL_NAME "']"
 
 #define DOMAIN_SETUP_BALLOON_PATH "/domain/devices/memballoon[@model and @model!='none']"
 

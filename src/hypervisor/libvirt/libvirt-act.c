@@ -175,9 +175,7 @@ libvirt_act(virDomainPtr domain, const MemoryStep *step, char **alias, GError **
     if (!libvirt_look_job(domain, &job, error))
         return FALSE;
     if (job != LIBVIRT_JOB_NONE) {
-        g_set_error(error, G_IO_ERROR, G_IO_ERROR_BUSY, "%s",
-                    job == LIBVIRT_JOB_MIGRATION ? "it is being migrated"
-                                                 : "it is being saved, dumped or the like");
+        g_set_error(error, G_IO_ERROR, G_IO_ERROR_BUSY, "%s", libvirt_job_describe(job));
         return FALSE;
     }
     action.xml = virDomainGetXMLDesc(domain, 0);

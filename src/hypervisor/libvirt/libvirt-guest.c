@@ -22,6 +22,7 @@
 #include "hypervisor/libvirt/domain-metadata.h"
 #include "hypervisor/libvirt/libvirt-definition.h"
 #include "hypervisor/libvirt/libvirt-errand.h"
+#include "hypervisor/libvirt/libvirt-opening.h"
 
 struct _LibvirtGuest {
     Guest parent;
@@ -36,6 +37,7 @@ struct _LibvirtGuest {
     guint job_timer;
     gboolean running;
     LibvirtRhythm rhythm;
+    LibvirtStream *stream; /* (nullable): the stats channel that was opened last */
 
     gboolean acting;
     MemoryStep step; /* while acting; its device is ... */
@@ -290,6 +292,31 @@ libvirt_guest_set_stats_period(Guest *guest, guint period_s)
 }
 
 /*
+ * The stats channel
+ */
+
+static void
+take_stream(LibvirtGuest *self, LibvirtStream *stream)
+{
+    if (self->stream)
+        libvirt_stream_end(self->stream, NULL);
+    g_clear_pointer(&self->stream, libvirt_stream_unref);
+    self->stream = stream;
+}
+
+void
+libvirt_guest_take_stream(LibvirtGuest *self, LibvirtStream *stream)
+{
+    take_stream(self, libvirt_stream_ref(stream));
+}
+
+LibvirtJob
+libvirt_guest_get_job(LibvirtGuest *self)
+{
+    return self->job;
+}
+
+/*
  * Events
  */
 
@@ -386,6 +413,7 @@ libvirt_guest_revive(LibvirtGuest *self, const LibvirtArrival *arrival, const Li
 void
 libvirt_guest_release(LibvirtGuest *self)
 {
+    take_stream(self, NULL);
     libvirt_line_take_domain(self->line, NULL, NULL);
 }
 
@@ -401,6 +429,7 @@ void
 libvirt_guest_close(LibvirtGuest *self)
 {
     g_clear_handle_id(&self->job_timer, g_source_remove);
+    take_stream(self, NULL);
     libvirt_line_close(self->line);
 }
 
@@ -464,5 +493,6 @@ libvirt_guest_class_init(LibvirtGuestClass *class)
     guest_class->set_stats_period = libvirt_guest_set_stats_period;
     guest_class->describe_async = libvirt_guest_describe_async;
     guest_class->describe_finish = libvirt_guest_describe_finish;
+    libvirt_opening_class_init(guest_class);
     libvirt_definition_class_init(guest_class);
 }

@@ -9,6 +9,7 @@
 #include "hypervisor/libvirt/libvirt-ledger.h"
 #include "hypervisor/libvirt/libvirt-line.h"
 #include "hypervisor/libvirt/libvirt-rhythm.h"
+#include "hypervisor/libvirt/libvirt-stream.h"
 
 #define TYPE_LIBVIRT_GUEST (libvirt_guest_get_type())
 G_DECLARE_FINAL_TYPE(LibvirtGuest, libvirt_guest, MEMPLUG, LIBVIRT_GUEST, Guest)
@@ -56,3 +57,9 @@ void libvirt_guest_take_running(LibvirtGuest *guest, gboolean running);
 
 /* Returns: (transfer none): the collector's note of when to ask it. */
 LibvirtRhythm *libvirt_guest_get_rhythm(LibvirtGuest *guest);
+
+/* Returns: what else is being done with it, as far as was noticed. */
+LibvirtJob libvirt_guest_get_job(LibvirtGuest *guest);
+
+/* Its stats channel was opened: @stream ends, at the latest, with the guest's connection. */
+void libvirt_guest_take_stream(LibvirtGuest *guest, LibvirtStream *stream);

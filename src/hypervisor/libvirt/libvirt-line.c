@@ -18,6 +18,7 @@ static const struct {
     [LIBVIRT_LINE_ORDER] = { QUEUE_ORDER, G_STRUCT_OFFSET(LibvirtLineTuning, act_ms), TRUE },
     [LIBVIRT_LINE_DEFINE] = { QUEUE_ORDER, G_STRUCT_OFFSET(LibvirtLineTuning, define_ms), TRUE },
     [LIBVIRT_LINE_PLAN] = { QUEUE_ORDER, G_STRUCT_OFFSET(LibvirtLineTuning, define_ms), FALSE },
+    [LIBVIRT_LINE_OPEN] = { QUEUE_LOOK, G_STRUCT_OFFSET(LibvirtLineTuning, look_ms), TRUE },
 };
 
 struct LibvirtLine {

@@ -54,6 +54,7 @@ typedef enum {
     LIBVIRT_LINE_ORDER,  /* may wait for the domain's QEMU */
     LIBVIRT_LINE_DEFINE, /* the same */
     LIBVIRT_LINE_PLAN,   /* the same, and changes nothing */
+    LIBVIRT_LINE_OPEN,   /* waits for nobody, but is not for who may only look */
 } LibvirtLineUse;
 
 /*

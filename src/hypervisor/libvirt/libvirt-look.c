@@ -102,6 +102,13 @@ libvirt_look_metadata(virDomainPtr domain, virDomainModificationImpact of, char 
  * Jobs
  */
 
+const char *
+libvirt_job_describe(LibvirtJob job)
+{
+    return job == LIBVIRT_JOB_MIGRATION ? "it is being migrated"
+                                        : "it is being saved, dumped or the like";
+}
+
 gboolean
 libvirt_look_job(virDomainPtr domain, LibvirtJob *job, GError **error)
 {

@@ -16,6 +16,9 @@ typedef enum {
     LIBVIRT_JOB_OTHER, /* it is saved, dumped, a snapshot is made, ... */
 } LibvirtJob;
 
+/* Returns: static text for people: "it is being migrated". For a job there is. */
+const char *libvirt_job_describe(LibvirtJob job);
+
 /* A domain that memplug comes to know. */
 typedef struct {
     virDomainPtr domain; /* a reference */

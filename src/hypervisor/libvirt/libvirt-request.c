@@ -4,6 +4,8 @@
 #include "hypervisor/libvirt/libvirt-act.h"
 #include "hypervisor/libvirt/libvirt-define.h"
 #include "hypervisor/libvirt/libvirt-error.h"
+#include "hypervisor/libvirt/libvirt-port.h"
+#include "hypervisor/libvirt/libvirt-stream.h"
 
 #define DONE GINT_TO_POINTER(TRUE)
 
@@ -131,6 +133,14 @@ run_setup(gpointer data, GError **error)
     return libvirt_define_setup(request->domain, &request->setup, request->apply, error);
 }
 
+static gpointer
+run_channel(gpointer data, GError **error)
+{
+    const LibvirtRequest *request = data;
+
+    return libvirt_port_open(request->domain, error);
+}
+
 const LibvirtWorkKind libvirt_request_arrival = { run_arrival, request_free,
                                                   (GDestroyNotify)libvirt_arrival_free };
 const LibvirtWorkKind libvirt_request_look = { run_look, request_free,
@@ -146,3 +156,5 @@ const LibvirtWorkKind libvirt_request_limits = { run_limits, request_free, NULL 
 const LibvirtWorkKind libvirt_request_memory = { run_memory, request_free, NULL };
 const LibvirtWorkKind libvirt_request_setup = { run_setup, request_free,
                                                 (GDestroyNotify)guest_setup_plan_free };
+const LibvirtWorkKind libvirt_request_channel = { run_channel, request_free,
+                                                  libvirt_stream_discard };

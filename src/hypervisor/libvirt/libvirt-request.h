@@ -42,3 +42,4 @@ extern const LibvirtWorkKind libvirt_request_limits;   /* limits, change, unset,
                                                         * scope ─▶ not NULL */
 extern const LibvirtWorkKind libvirt_request_memory;   /* size ─▶ not NULL */
 extern const LibvirtWorkKind libvirt_request_setup;    /* setup, apply ─▶ GuestSetupPlan */
+extern const LibvirtWorkKind libvirt_request_channel;  /* ─▶ virStreamPtr */

@@ -185,6 +185,13 @@ undo_mounts(TestLibvirtd *libvirtd)
         umount2(mounts[--libvirtd->mounted].place, MNT_DETACH);
 }
 
+/* Whose console or channel is opened, libvirt locks there. */
+static gboolean
+make_lock_folder(GError **error)
+{
+    return g_mkdir_with_parents("/run/lock", 0755) == 0 || fail_errno(error, "/run/lock");
+}
+
 static gboolean
 prepare_system(TestLibvirtd *libvirtd, const char *conf, GError **error)
 {
@@ -195,7 +202,7 @@ prepare_system(TestLibvirtd *libvirtd, const char *conf, GError **error)
                          "libvirt-qemu:x:64055:64055::/var/lib/libvirt:/usr/sbin/nologin\n",
                          error) &&
            copy_accounts(libvirtd->room, "group", "libvirt-qemu:x:64055:\n", error) &&
-           make_mounts(libvirtd, error) &&
+           make_mounts(libvirtd, error) && make_lock_folder(error) &&
            write_file("/etc/libvirt", "qemu.conf", error, qemu_conf, NULL) &&
            write_file("/etc/libvirt", conf, error, libvirtd_conf, system_libvirtd_conf, NULL);
 }

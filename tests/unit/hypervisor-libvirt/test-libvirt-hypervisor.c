@@ -384,6 +384,20 @@ test_a_connection_that_fails_says_why(void **state)
     g_test_assert_expected_messages();
 }
 
+static void
+test_a_domain_without_a_channel_says_so(void **state)
+{
+    Fixture *fixture = *state;
+    g_autoptr(GError) error = NULL;
+    g_auto(Await) opening = { NULL };
+
+    start(fixture);
+    guest_open_channel_async(fixture->guest, NULL, await_callback, &opening);
+    assert_null(guest_open_channel_finish(fixture->guest, await_result(&opening), &error));
+    assert_true(g_error_matches(error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND));
+    assert_non_null(strstr(error->message, "'memplug setup' adds it"));
+}
+
 int
 main(void)
 {
@@ -398,6 +412,7 @@ main(void)
         CASE(test_collecting_ends_whatever_the_driver_knows),
         CASE(test_limits_follow_the_metadata),
         CASE(test_limits_are_kept_in_the_metadata),
+        CASE(test_a_domain_without_a_channel_says_so),
         cmocka_unit_test(test_what_is_no_uri_is_refused),
         cmocka_unit_test(test_a_connection_that_fails_says_why),
     };

@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "journal/journal-decoder.h"
+
+#include <string.h>
+
+#include "journal/journal-sample.h"
+#include "journal/journal-text.h"
+
+G_DEFINE_QUARK(memplug_journal_error_quark, journal_error)
+
+JournalDecoder *
+journal_decoder_new(void)
+{
+    JournalDecoder *decoder = g_new0(JournalDecoder, 1);
+
+    decoder->guests = g_ptr_array_new_with_free_func(g_free);
+    decoder->gone = g_ptr_array_new_with_free_func(g_free);
+    decoder->numbers = g_hash_table_new(NULL, NULL);
+    decoder->strings = g_string_chunk_new(4096);
+    decoder->parser = json_parser_new();
+    return decoder;
+}
+
+void
+journal_decoder_free(JournalDecoder *decoder)
+{
+    if (!decoder)
+        return;
+    g_ptr_array_unref(decoder->guests);
+    g_ptr_array_unref(decoder->gone);
+    g_hash_table_unref(decoder->numbers);
+    g_string_chunk_free(decoder->strings);
+    g_object_unref(decoder->parser);
+    g_free(decoder);
+}
+
+static JournalGuest *
+find_number(const JournalDecoder *decoder, gint64 number)
+{
+    return number >= 0 && number <= G_MAXINT
+               ? g_hash_table_lookup(decoder->numbers, GINT_TO_POINTER((gint)number))
+               : NULL;
+}
+
+static gint64
+later(gint64 time_us, gint64 by_us)
+{
+    return (gint64)((guint64)time_us + (guint64)by_us);
+}
+
+/*
+ * The first line
+ */
+
+static gboolean
+read_header(JournalDecoder *decoder, JsonObject *object, GError **error)
+{
+    gint64 version = json_object_get_int_member_with_default(object, "journal", 0);
+
+    if (version > JOURNAL_VERSION) {
+        g_set_error(error, JOURNAL_ERROR, JOURNAL_ERROR_VERSION,
+                    "it is of version %" G_GINT64_FORMAT
+                    " of the format, and this memplug reads up to %d",
+                    version, JOURNAL_VERSION);
+        return FALSE;
+    }
+    if (version < 1 || !journal_lines_read_header(object, decoder->strings, &decoder->header))
+        return FALSE;
+    g_ptr_array_set_size(decoder->guests, 0);
+    g_ptr_array_set_size(decoder->gone, 0);
+    g_hash_table_remove_all(decoder->numbers);
+    decoder->now_us = decoder->header.now_us;
+    decoder->has_header = TRUE;
+    return TRUE;
+}
+
+/*
+ * Guests
+ */
+
+static gboolean
+read_samples(JsonObject *object, gint64 now, JournalGuest *guest)
+{
+    JsonArray *array = journal_text_get_array(object, "samples");
+    guint n = array ? json_array_get_length(array) : 0;
+
+    guest->n_new = n;
+    for (guint i = 0; i < n; i++) {
+        const Sample *before = sample_ring_get(&guest->ring, 0);
+        Sample sample;
+
+        if (!journal_sample_read(json_array_get_element(array, i), before, now, &sample))
+            return FALSE;
+        sample_ring_push(&guest->ring, &sample);
+    }
+    return TRUE;
+}
+
+static void
+take_predictor(JournalDecoder *decoder, JsonObject *object, JournalGuest *guest)
+{
+    const char *name = journal_text_get_string(object, "predictor");
+    const Predictor *known = name ? predictor_find(name) : NULL;
+
+    if (!name)
+        return;
+    guest->predictor_name = g_string_chunk_insert_const(decoder->strings, name);
+    guest->plan.predictor = known ? known : predictor_list()[0];
+}
+
+/* Another predictor than the one that remembered it cannot know what it means. */
+static void
+read_memory(JsonObject *object, JournalGuest *guest)
+{
+    if (!journal_guest_read_memory(object, &guest->plan, &guest->memory))
+        guest->forgetful = TRUE;
+    if (g_str_equal(guest->plan.predictor->name, guest->predictor_name))
+        return;
+    guest->plan.predictor->start(&guest->memory.state);
+    guest->forgetful = TRUE;
+}
+
+static gboolean
+fill_guest(JournalDecoder *decoder, JsonObject *object, JournalGuest *guest)
+{
+    const char *name = journal_text_get_string(object, "name");
+    const char *instance = journal_text_get_string(object, "instance");
+    gint64 since = 0;
+
+    if (!name || !journal_text_get_signed(object, "t", &since))
+        return FALSE;
+    guest->name = g_string_chunk_insert_const(decoder->strings, name);
+    guest->instance = g_string_chunk_insert_const(decoder->strings, instance ? instance : name);
+    guest->plan.weight = 1;
+    guest->plan.predictor = predictor_list()[0];
+    guest->predictor_name = guest->plan.predictor->name;
+    take_predictor(decoder, object, guest);
+    guest->plan.ring = &guest->ring;
+    guest->plan.state = &guest->memory.state;
+    guest->plan.predictor->start(&guest->memory.state);
+    read_memory(object, guest);
+    return journal_text_get_unsigned(object, "raw", &guest->plan.raw) &&
+           journal_guest_read_inputs(object, &guest->plan) &&
+           read_samples(object, later(decoder->now_us, since), guest);
+}
+
+static gboolean
+read_guest(JournalDecoder *decoder, JsonObject *object)
+{
+    g_autofree JournalGuest *guest = g_new0(JournalGuest, 1);
+    gint64 number = json_object_get_int_member_with_default(object, "guest", -1);
+
+    if (number < 0 || number > G_MAXINT || find_number(decoder, number) ||
+        !fill_guest(decoder, object, guest))
+        return FALSE;
+    guest->number = (guint)number;
+    g_hash_table_insert(decoder->numbers, GINT_TO_POINTER((gint)number), guest);
+    g_ptr_array_add(decoder->guests, g_steal_pointer(&guest));
+    return TRUE;
+}
+
+/*
+ * Cycles
+ */
+
+static gboolean
+read_forecast(JsonObject *object, JournalGuest *guest)
+{
+    JsonArray *array = journal_text_get_array(object, "forecast");
+    gint64 demand, need, used;
+
+    if (!array)
+        return TRUE;
+    if (!journal_text_element(array, 0, &demand) || !journal_text_element(array, 1, &need) ||
+        !journal_text_element(array, 2, &used) || demand < 0 || need < 0 || used < 0)
+        return FALSE;
+    guest->told = TRUE;
+    guest->forecast = (Forecast){
+        .demand = (guint64)demand, .need = (guint64)need, .used = (guint64)used, .valid = TRUE
+    };
+    return TRUE;
+}
+
+static gboolean
+read_changes(JournalDecoder *decoder, JsonObject *object, JournalGuest *guest)
+{
+    JsonObject *decision = journal_text_get_object(object, "decision");
+    gboolean emptied = FALSE;
+
+    if (!journal_text_get_flag(object, "emptied", &emptied))
+        return FALSE;
+    take_predictor(decoder, object, guest);
+    if (json_object_has_member(object, "state") || json_object_has_member(object, "trial") ||
+        json_object_has_member(object, "probe"))
+        read_memory(object, guest);
+    if (emptied)
+        sample_ring_clear(&guest->ring);
+    if (!read_samples(object, decoder->now_us, guest))
+        return FALSE;
+    if (!journal_guest_read_inputs(object, &guest->plan) || !read_forecast(object, guest))
+        return FALSE;
+    guest->decided = decision != NULL;
+    return !decision || journal_lines_read_decision(decision, decoder->strings, &guest->decision);
+}
+
+static gboolean
+read_changed_guests(JournalDecoder *decoder, JsonObject *object)
+{
+    JsonObject *changed = journal_text_get_object(object, "guests");
+    g_autoptr(GList) keys = changed ? json_object_get_members(changed) : NULL;
+
+    for (GList *key = keys; key; key = key->next) {
+        guint64 number;
+        JournalGuest *guest = NULL;
+
+        if (g_ascii_string_to_unsigned(key->data, 10, 0, G_MAXINT, &number, NULL))
+            guest = find_number(decoder, (gint64)number);
+        if (!guest || !journal_text_get_object(changed, key->data) ||
+            !read_changes(decoder, journal_text_get_object(changed, key->data), guest))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean
+read_gone(JournalDecoder *decoder, JsonObject *object)
+{
+    JsonArray *array = journal_text_get_array(object, "gone");
+    guint n = array ? json_array_get_length(array) : 0;
+
+    for (guint i = 0; i < n; i++) {
+        gint64 number = -1;
+        JournalGuest *guest =
+            journal_text_element(array, i, &number) ? find_number(decoder, number) : NULL;
+        guint at;
+
+        if (!guest || !g_ptr_array_find(decoder->guests, guest, &at))
+            return FALSE;
+        g_hash_table_remove(decoder->numbers, GINT_TO_POINTER((gint)number));
+        g_ptr_array_add(decoder->gone, g_ptr_array_steal_index(decoder->guests, at));
+    }
+    return TRUE;
+}
+
+/* Brings the guests into the order of the plan. */
+static gboolean
+read_order(JournalDecoder *decoder, JsonObject *object)
+{
+    JsonArray *array = journal_text_get_array(object, "order");
+    guint n = array ? json_array_get_length(array) : 0;
+
+    if (!array)
+        return TRUE;
+    if (n != decoder->guests->len)
+        return FALSE;
+    for (guint i = 0; i < n; i++) {
+        gint64 number = -1;
+        JournalGuest *guest =
+            journal_text_element(array, i, &number) ? find_number(decoder, number) : NULL;
+        guint at;
+
+        /* Only those behind what is in place already: so nobody comes twice. */
+        if (!guest || !g_ptr_array_find(decoder->guests, guest, &at) || at < i)
+            return FALSE;
+        decoder->guests->pdata[at] = decoder->guests->pdata[i];
+        decoder->guests->pdata[i] = guest;
+    }
+    return TRUE;
+}
+
+static gboolean
+read_cycle(JournalDecoder *decoder, JsonObject *object)
+{
+    gint64 since = 0;
+
+    if (!journal_text_get_signed(object, "t", &since))
+        return FALSE;
+    decoder->now_us = later(decoder->now_us, since);
+    g_ptr_array_set_size(decoder->gone, 0);
+    for (guint i = 0; i < decoder->guests->len; i++) {
+        JournalGuest *guest = decoder->guests->pdata[i];
+
+        /* Those of a guest's own line are as new as those of the cycle behind it. */
+        if (guest->seen)
+            guest->n_new = 0;
+        guest->seen = TRUE;
+        guest->told = guest->decided = FALSE;
+    }
+    return read_gone(decoder, object) && read_order(decoder, object) &&
+           read_changed_guests(decoder, object);
+}
+
+/*
+ * Lines
+ */
+
+static JournalLineKind
+kind_of(JsonObject *object)
+{
+    static const struct {
+        const char *key;
+        JournalLineKind kind;
+    } kinds[] = {
+        { "journal", JOURNAL_LINE_HEADER },
+        { "settings", JOURNAL_LINE_SETTINGS },
+        /* An event names its guest, too, and both tell a time. */
+        { "event", JOURNAL_LINE_EVENT },
+        { "guest", JOURNAL_LINE_GUEST },
+        { "t", JOURNAL_LINE_CYCLE },
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(kinds); i++) {
+        if (json_object_has_member(object, kinds[i].key))
+            return kinds[i].kind;
+    }
+    return JOURNAL_LINE_UNKNOWN;
+}
+
+static gboolean
+read_line(JournalDecoder *decoder, JsonObject *object, JournalLineKind kind, GError **error)
+{
+    JsonObject *settings;
+
+    if (kind != JOURNAL_LINE_HEADER && !decoder->has_header)
+        return FALSE;
+    switch (kind) {
+    case JOURNAL_LINE_HEADER:
+        return read_header(decoder, object, error);
+    case JOURNAL_LINE_SETTINGS:
+        settings = journal_text_get_object(object, "settings");
+        return settings &&
+               journal_lines_read_settings(settings, decoder->strings, &decoder->settings);
+    case JOURNAL_LINE_GUEST:
+        return read_guest(decoder, object);
+    case JOURNAL_LINE_CYCLE:
+        return read_cycle(decoder, object);
+    case JOURNAL_LINE_EVENT:
+        return journal_lines_read_event(object, decoder->strings, decoder->now_us, &decoder->event);
+    case JOURNAL_LINE_UNKNOWN:
+        return TRUE;
+    }
+    return FALSE;
+}
+
+gboolean
+journal_decoder_feed(JournalDecoder *decoder, const char *line, gssize length,
+                     JournalLineKind *kind, GError **error)
+{
+    g_autoptr(GError) local = NULL;
+    JsonNode *root;
+
+    if (json_parser_load_from_data(decoder->parser, line, length, &local) &&
+        (root = json_parser_get_root(decoder->parser)) && JSON_NODE_HOLDS_OBJECT(root)) {
+        JournalLineKind found = kind_of(json_node_get_object(root));
+
+        if (read_line(decoder, json_node_get_object(root), found, &local)) {
+            *kind = found;
+            return TRUE;
+        }
+    }
+    if (local && local->domain == JOURNAL_ERROR)
+        g_propagate_error(error, g_steal_pointer(&local));
+    else
+        g_set_error(error, JOURNAL_ERROR, JOURNAL_ERROR_SYNTAX, "no line of a journal%s%s",
+                    local                 ? ": "
+                    : decoder->has_header ? ""
+                                          : ": there is no first line before it",
+                    local ? local->message : "");
+    return FALSE;
+}
+
+JournalGuest *
+journal_decoder_find(const JournalDecoder *decoder, const char *name)
+{
+    for (guint i = 0; i < decoder->guests->len; i++) {
+        JournalGuest *guest = decoder->guests->pdata[i];
+
+        if (g_str_equal(guest->name, name))
+            return guest;
+    }
+    return NULL;
+}
+
+gint64
+journal_decoder_wall(const JournalDecoder *decoder, gint64 now_us)
+{
+    return later(now_us,
+                 (gint64)((guint64)decoder->header.wall_us - (guint64)decoder->header.now_us));
+}

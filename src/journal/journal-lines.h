@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The lines of the journal that are not about guests in a cycle: what a file begins
+ * with, the settings, events; and a decision, which is a member of a cycle's line.
+ */
+#pragma once
+
+#include <json-glib/json-glib.h>
+
+#include "allocate/planner.h"
+
+/* The version of the format that is written, and the latest that can be read. */
+#define JOURNAL_VERSION 1
+
+typedef struct {
+    const char *program; /* the version of memplug that wrote it */
+    const char *uri;     /* where the guests are */
+    gint64 wall_us;      /* since 1970, ... */
+    gint64 now_us;       /* ... and the monotonic clock at the same moment */
+    guint64 host_memory; /* bytes */
+    gboolean dry_run;
+} JournalHeader;
+
+typedef struct {
+    PlanSettings plan;       /* @spoken_us: nullable; points at the member below when read */
+    const char *policy_name; /* when read; plan.policy is NULL if it is not known here */
+    gint64 spoken_us;        /* when read: as of the first cycle with these settings */
+    gint64 interval_us;
+} JournalSettings;
+
+/* One decision, with what led to it: see PlanGuest. */
+typedef struct {
+    guint64 id;        /* 0: of a dry run that gives none */
+    guint64 from;      /* what the guest was asked for before */
+    guint64 raw;       /* the policy's target */
+    guint64 target;    /* what it is asked for */
+    guint limits;      /* Limit: which made the difference */
+    Forecast forecast; /* its @valid is TRUE */
+} JournalDecision;
+
+typedef struct {
+    const char *kind;    /* "step", "settled", ... */
+    const char *guest;   /* "" for the host */
+    guint64 decision;    /* 0: none */
+    const char *message; /* in words */
+    gint64 now_us;       /* when it happened, monotonic */
+} JournalEvent;
+
+/* Append one line each, with its line feed. Of an event, the time is told as from @before. */
+void journal_lines_append_header(GString *out, const JournalHeader *header);
+void journal_lines_append_settings(GString *out, const JournalSettings *settings);
+void journal_lines_append_event(GString *out, const JournalEvent *event, gint64 before);
+
+/* Returns: whether @a and @b would be written alike. */
+gboolean journal_lines_same_settings(const JournalSettings *a, const JournalSettings *b);
+
+/* Adds the member "decision". */
+void journal_lines_add_decision(GString *line, const JournalDecision *decision);
+
+/*
+ * Read what was written. @strings: gets the texts, which live as long as it does.
+ * The results are untouched on failure, which is what FALSE says.
+ */
+gboolean journal_lines_read_header(JsonObject *object, GStringChunk *strings,
+                                   JournalHeader *header);
+gboolean journal_lines_read_settings(JsonObject *object, GStringChunk *strings,
+                                     JournalSettings *settings);
+gboolean journal_lines_read_event(JsonObject *object, GStringChunk *strings, gint64 before,
+                                  JournalEvent *event);
+gboolean journal_lines_read_decision(JsonObject *object, GStringChunk *strings,
+                                     JournalDecision *decision);
