@@ -28,6 +28,8 @@ typedef struct {
     GuestModel *guests;
     AgentModel *agents;
     PredictorState *states;
+    ShrinkTrial *trials;
+    Probe *probes;
     PlanGuest *plan;
     PlanSettings plan_settings;
     gint64 spoken_us; /* when the policy last spoke */
@@ -222,6 +224,8 @@ world_init(World *world)
     world->guests = g_new(GuestModel, world->n);
     world->agents = g_new(AgentModel, world->n);
     world->states = g_new0(PredictorState, world->n);
+    world->trials = g_new0(ShrinkTrial, world->n);
+    world->probes = g_new0(Probe, world->n);
     world->plan = g_new0(PlanGuest, world->n);
     world->heap = event_heap_new(world->n);
     world->rows =
@@ -233,6 +237,7 @@ world_init(World *world)
         .policy = settings->policy,
         .tuning = limit_tuning_default,
         .budget = settings->budget,
+        .host_total = settings->budget,
         .spoken_us = &world->spoken_us,
     };
 }
@@ -253,7 +258,11 @@ place_guest(World *world, guint i)
         .floor = spec->floor,
         .ceiling = spec->ceiling,
         .weight = spec->weight,
+        .trial = &world->trials[i],
+        .probe = &world->probes[i],
     };
+    shrink_trial_start(&world->trials[i]);
+    probe_start(&world->probes[i]);
     if (world->settings->predictor)
         world->settings->predictor->start(&world->states[i]);
     host_account_change(&world->host, 0, guest->actual);
@@ -270,6 +279,8 @@ world_clear(World *world)
     g_free(world->guests);
     g_free(world->agents);
     g_free(world->states);
+    g_free(world->trials);
+    g_free(world->probes);
     g_free(world->plan);
     event_heap_free(world->heap);
     g_clear_pointer(&world->rows, g_array_unref);
