@@ -27,6 +27,23 @@ check_qemu(const GuestCase *guest)
                        version);
 }
 
+/* 9.0 is what memplug is tested on, and the least that it is built with. */
+static Finding *
+check_libvirt(const GuestCase *guest)
+{
+    const char *version = guest->facts->libvirt;
+
+    if (!version)
+        return NULL;
+    if (guest_check_is_version(version, 9, 0))
+        return finding_ok("libvirt is %s", version);
+    return finding_new(FINDING_WARNING,
+                       "memplug is made for libvirt 9.0 and newer; before 7.9 there is no "
+                       "virtio-mem",
+                       g_strdup("install a newer libvirt; its guests need not be restarted"),
+                       "libvirt is %s", version);
+}
+
 static Finding *
 check_acceleration(const GuestCase *guest)
 {
@@ -198,6 +215,7 @@ check_nodes(const GuestCase *guest)
 const GuestCheck guest_checks_growth[] = {
     { "obstacle", check_obstacle },
     { "qemu", check_qemu },
+    { "libvirt", check_libvirt },
     { "acceleration", check_acceleration },
     { "persistence", check_persistence },
     { "maxmem", check_maxmem },

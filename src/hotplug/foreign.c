@@ -247,7 +247,8 @@ nameless_dimms(const GuestMemory *memory)
     guint64 bytes = 0;
 
     for (guint i = 0; i < memory->n_devices; i++) {
-        if (!memory->devices[i].id && memory->devices[i].kind == MEMORY_DEVICE_DIMM)
+        if (!memory->devices[i].id && memory->devices[i].kind == MEMORY_DEVICE_DIMM &&
+            !memory->devices[i].ours)
             bytes += memory->devices[i].size;
     }
     return bytes;

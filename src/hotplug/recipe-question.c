@@ -88,6 +88,6 @@ recipe_question_balloon(const RecipeQuestion *question, guint64 capacity)
 gboolean
 recipe_question_may_go(const RecipeQuestion *question, const MemoryDevice *device)
 {
-    return device->kind == MEMORY_DEVICE_DIMM && device->ours &&
+    return device->kind == MEMORY_DEVICE_DIMM && device->ours && device->id &&
            !recipe_question_is_bounded(question, device->id);
 }

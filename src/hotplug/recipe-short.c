@@ -8,7 +8,8 @@ static gboolean
 has_dimm_of_ours(const GuestMemory *memory)
 {
     for (guint i = 0; i < memory->n_devices; i++) {
-        if (memory->devices[i].kind == MEMORY_DEVICE_DIMM && memory->devices[i].ours)
+        if (memory->devices[i].kind == MEMORY_DEVICE_DIMM && memory->devices[i].ours &&
+            memory->devices[i].id)
             return TRUE;
     }
     return FALSE;

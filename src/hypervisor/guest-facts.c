@@ -9,6 +9,7 @@ guest_facts_free(GuestFacts *facts)
     g_free(facts->name);
     g_free(facts->machine);
     g_free(facts->version);
+    g_free(facts->libvirt);
     g_free(facts->system);
     guest_memory_free(facts->memory);
     g_free(facts);

@@ -33,7 +33,7 @@ typedef enum {
 typedef struct {
     char *id; /* owned; NULL for a device that QEMU cannot name */
     MemoryDeviceKind kind;
-    gboolean ours; /* made by memplug: may be removed by it */
+    gboolean ours; /* made by memplug: may be removed by it, if it has a name */
     guint node;    /* NUMA node of the guest */
     guint64 size;  /* bytes the guest has from it now */
 
@@ -74,6 +74,7 @@ typedef struct {
     guint64 given;    /* what it was started with, if its balloon held some of @boot then */
     guint64 cap;      /* with more than this it would be killed, ... */
     char *cap_reason; /* ... by what: "the domain's memtune hard_limit"; owned */
+    guint64 beyond;   /* what its balloon counts and none of the above is */
     char *obstacle;   /* why its memory must not be touched at all; owned */
 } GuestMemory;
 

@@ -15,8 +15,9 @@
 
 #include "tests/libvirt/harness/test-stage.h"
 
-/* memplugd's deadline for a collection. */
-#define LATE_MS 250
+/* memplugd's deadline for a collection, and how far beyond what is usual a call may be. */
+#define LATE_MS  250
+#define PATIENCE 3
 
 #define MOST     50
 #define EACH     (96 * MIB) /* that a QEMU with a tiny guest takes of the host, and more */
@@ -220,6 +221,7 @@ test_one_call_a_cycle(void **state)
     TestStage *stage = test_stage_enter(state);
     g_autofree Calls *all = g_new0(Calls, PROCEDURES);
     guint others = 0;
+    double usual_ms;
     gint64 start_us;
     double cycles;
     gsize offset;
@@ -243,8 +245,10 @@ test_one_call_a_cycle(void **state)
     /* On a machine that is busy a cycle may be left out, since the one before still waits. */
     assert_in_range(all[BULK_CALL].calls, 2, (guint)cycles + 2);
     /* Whatever else is asked, it is not asked of each domain, and not in each cycle; but
-     * a call that is late has each of its domains asked what hinders it. */
-    if (all[BULK_CALL].most_ms < LATE_MS)
+     * a call that takes far longer than others did has each of its domains asked what
+     * hinders it. */
+    usual_ms = all[BULK_CALL].total_ms / MAX(all[BULK_CALL].answers, 1);
+    if (all[BULK_CALL].most_ms < MAX(LATE_MS, PATIENCE * usual_ms))
         assert_true(others < crowd.n && others < cycles);
     else
         print_message("  the machine was busy: a call was late\n");

@@ -28,6 +28,7 @@ setup(void **state)
     const TestDomainOptions options[] = {
         { .name = "vm", .kernel = kernel, .virtio_mem = 1024 * MIB },
         { .name = "dimm", .kernel = kernel },
+        { .name = "attach", .kernel = kernel },
         { .name = "stuck", .kernel = kernel, .virtio_mem = 1024 * MIB },
     };
 
@@ -90,9 +91,6 @@ test_libvirtd_is_killed(void **state)
 {
     TestStage *stage = test_stage_enter(state);
 
-    /* A single DIMM, which libvirt has noted when its size shows: killed between QEMU's
-     * device_add and its own note of it, libvirt 9.0 knows nothing of the device for as
-     * long as the guest runs, its slot is lost, and memplug does not see it either. */
     order(stage, "vm", 1024 * MIB);
     begin(stage, "dimm", 768 * MIB);
     kill_libvirtd(stage);
@@ -104,6 +102,47 @@ test_libvirtd_is_killed(void **state)
     kill_libvirtd(stage);
     end(stage, "vm", 512 * MIB);
     end(stage, "dimm", 300 * MIB);
+    test_stage_leave(stage);
+}
+
+/* How much more its kernel has than libvirt's devices account for. */
+static double
+lost_mib(TestStageDomain *domain)
+{
+    TestDomainMemory memory;
+    guint64 total;
+
+    test_check(test_domain_memory(domain->domain, &memory, &error));
+    test_check(test_guest_meminfo(domain->guest, "MemTotal", &total, &error));
+    return ((double)total - (double)domain->total + (double)domain->actual -
+            (double)(BOOT + memory.dimms)) /
+           (double)MIB;
+}
+
+/*
+ * Within the attaching of a DIMM, at different moments: killed between QEMU's device_add and
+ * its own note of it, libvirt 9.0 knows nothing of the device for as long as the guest runs,
+ * and its slot is lost.
+ */
+static void
+test_libvirtd_is_killed_within_an_attach(void **state)
+{
+    static const guint delays_ms[] = { 4, 12, 24, 40 };
+    TestStage *stage = test_stage_enter(state);
+    TestStageDomain *domain = test_stage_find(stage, "attach");
+
+    for (guint i = 0; i < G_N_ELEMENTS(delays_ms); i++) {
+        guint64 size = (512 + 256 * i) * MIB;
+
+        order(stage, "attach", size);
+        g_usleep(delays_ms[i] * 1000);
+        kill_libvirtd(stage);
+        end(stage, "attach", size);
+        print_message("  killed after %u ms: %.0f MiB are in no device that libvirt knows\n",
+                      delays_ms[i], lost_mib(domain));
+    }
+    order(stage, "attach", 300 * MIB);
+    end(stage, "attach", 300 * MIB);
     test_stage_leave(stage);
 }
 
@@ -234,8 +273,11 @@ int
 main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_libvirtd_is_killed), cmocka_unit_test(test_libvirtd_is_away),
-        cmocka_unit_test(test_memplugd_is_killed), cmocka_unit_test(test_save_and_restore),
+        cmocka_unit_test(test_libvirtd_is_killed),
+        cmocka_unit_test(test_libvirtd_is_killed_within_an_attach),
+        cmocka_unit_test(test_libvirtd_is_away),
+        cmocka_unit_test(test_memplugd_is_killed),
+        cmocka_unit_test(test_save_and_restore),
         cmocka_unit_test(test_neighbour_hangs),
     };
 

@@ -20,22 +20,25 @@ append_node(GString *text, gint node)
 }
 
 static char *
-end(GString *text, const char *alias)
+end(GString *text, gint slot, const char *alias)
 {
     g_autofree char *name = g_markup_escape_text(alias, -1);
 
-    g_string_append_printf(text, "  </target>\n  <alias name='%s'/>\n</memory>", name);
+    g_string_append_printf(text, "  </target>\n  <alias name='%s'/>\n", name);
+    if (slot >= 0)
+        g_string_append_printf(text, "  <address type='dimm' slot='%d'/>\n", slot);
+    g_string_append(text, "</memory>");
     return g_string_free(text, FALSE);
 }
 
 char *
-domain_device_dimm(guint64 size, gint node, const char *alias)
+domain_device_dimm(guint64 size, gint node, gint slot, const char *alias)
 {
     GString *text = g_string_new("<memory model='dimm'>\n  <target>\n");
 
     append_size(text, "size", size);
     append_node(text, node);
-    return end(text, alias);
+    return end(text, slot, alias);
 }
 
 char *
@@ -47,7 +50,7 @@ domain_device_virtio_mem(guint64 max, guint64 block, gint node, const char *alia
     append_node(text, node);
     append_size(text, "block", block);
     append_size(text, "requested", 0);
-    return end(text, alias);
+    return end(text, -1, alias);
 }
 
 /* Returns: (nullable): the element of the memory device @alias; NULL with @error if none is. */

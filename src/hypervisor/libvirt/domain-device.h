@@ -14,12 +14,13 @@
  * domain_device_dimm:
  * @size: bytes
  * @node: NUMA node of the guest; -1: the domain has none
+ * @slot: in which; -1: libvirt takes the first that it knows to be free
  * @alias: as of domain_device_new_alias()
  *
  * libvirt gives it the kind of memory that the domain's <memoryBacking> says.
  * Returns: (transfer full): the element to attach.
  */
-char *domain_device_dimm(guint64 size, gint node, const char *alias);
+char *domain_device_dimm(guint64 size, gint node, gint slot, const char *alias);
 
 /*
  * domain_device_virtio_mem:

@@ -187,6 +187,7 @@ read_balloon(const DomainXml *xml, GuestMemory *memory, GError **error)
     memory->has_balloon = TRUE;
     memory->balloon_drifts = domain_xml_says(xml, balloon, "@autodeflate", "on");
     memory->ballooned = plugged - MIN(plugged, current);
+    memory->beyond = current == G_MAXUINT64 ? 0 : current - MIN(plugged, current);
     memory->balloon_requested = memory->ballooned;
     return TRUE;
 }

@@ -24,15 +24,17 @@
  * those are not larger. */
 #define VIRTIO_MEM_BLOCK (G_GUINT64_CONSTANT(2) << 20)
 
-/* More backends than that are not left behind. */
-#define ALIAS_TRIES 8
+/* More than that are not left behind. */
+#define TRIES 8
 
 typedef struct {
     virDomainPtr domain;
     const MemoryStep *step;
     LibvirtString *xml; /* live */
     GuestMemory *memory;
+    guint64 lost;
     char *alias; /* of a device that is made */
+    gint slot;   /* of a DIMM that is made; -1: libvirt chooses */
 } Action;
 
 /* The node as the device's XML has it: a domain without nodes has none. */
@@ -49,18 +51,37 @@ attach(Action *action, const char *element, const char *what, GError **error)
            libvirt_error_take(what, error);
 }
 
+/* QEMU's word is "slot 1 is busy", libvirt's "memory device slot '1' is already being used by
+ * another memory device". Returns: whether it is one of them, and there is a next slot. */
+static gboolean
+take_next_slot(Action *action, const GError *refusal)
+{
+    const char *at = strstr(refusal->message, "slot ");
+    guint64 taken;
+
+    if (!at || !(strstr(at, "is busy") || strstr(at, "already being used")))
+        return FALSE;
+    at += strlen("slot ");
+    taken = g_ascii_strtoull(at + (*at == '\''), NULL, 10);
+    if (taken + 1 >= action->memory->slots)
+        return FALSE;
+    action->slot = (gint)taken + 1;
+    return TRUE;
+}
+
 /*
- * Attaches a device of @kind under the first alias that is free. A libvirtd that was
- * killed while it attached one leaves its backend behind in QEMU, where nothing but
- * the end of QEMU can remove it, and knows nothing of it: then that name is not free
- * although no device has it, and the next one is.
+ * Attaches a device of @kind under the first alias, and in the first slot, that are
+ * free. A libvirtd that was killed while it attached one leaves its backend, or all of
+ * it, behind in QEMU, where nothing but the end of QEMU can remove it, and knows
+ * nothing of it: then that name, or that slot, is not free although no device has it,
+ * and the next one is.
  */
 static gboolean
 attach_new(Action *action, const char *kind, char *(*element_of)(Action *action), GError **error)
 {
     guint number = 0;
 
-    for (guint i = 0; i < ALIAS_TRIES; i++, number++) {
+    for (guint i = 0; i < TRIES; i++, number++) {
         g_autofree char *element = NULL;
         g_autoptr(GError) local = NULL;
 
@@ -69,7 +90,8 @@ attach_new(Action *action, const char *kind, char *(*element_of)(Action *action)
         element = element_of(action);
         if (attach(action, element, NULL, &local))
             return TRUE;
-        if (i + 1 == ALIAS_TRIES || !strstr(local->message, "duplicate property")) {
+        if (i + 1 == TRIES ||
+            !(strstr(local->message, "duplicate property") || take_next_slot(action, local))) {
             g_propagate_error(error, g_steal_pointer(&local));
             return FALSE;
         }
@@ -80,7 +102,7 @@ attach_new(Action *action, const char *kind, char *(*element_of)(Action *action)
 static char *
 dimm_of(Action *action)
 {
-    return domain_device_dimm(action->step->size, node_of(action), action->alias);
+    return domain_device_dimm(action->step->size, node_of(action), action->slot, action->alias);
 }
 
 static gboolean
@@ -116,7 +138,7 @@ resize_virtio_mem(Action *action, GError **error)
 static gboolean
 set_balloon(Action *action, GError **error)
 {
-    guint64 fillable = action->memory->boot + guest_memory_dimms(action->memory);
+    guint64 fillable = action->memory->boot + guest_memory_dimms(action->memory) + action->lost;
 
     if (action->step->size >= fillable) {
         g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
@@ -167,9 +189,9 @@ action_clear(Action *action)
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Action, action_clear)
 
 gboolean
-libvirt_act(virDomainPtr domain, const MemoryStep *step, char **alias, GError **error)
+libvirt_act(virDomainPtr domain, const MemoryStep *step, guint64 lost, char **alias, GError **error)
 {
-    g_auto(Action) action = { .domain = domain, .step = step };
+    g_auto(Action) action = { .domain = domain, .step = step, .lost = lost, .slot = -1 };
     LibvirtJob job;
 
     if (!libvirt_look_job(domain, &job, error))

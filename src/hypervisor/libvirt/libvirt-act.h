@@ -11,9 +11,11 @@
 
 /*
  * libvirt_act:
+ * @lost: bytes of DIMMs that QEMU has and libvirt does not know
  * @alias: (out) (nullable): (transfer full): of the device that was made, if one was
  *
  * Returns: FALSE with @error set: G_IO_ERROR_BUSY if something else is being done
  *   with the domain, so that the step was not tried.
  */
-gboolean libvirt_act(virDomainPtr domain, const MemoryStep *step, char **alias, GError **error);
+gboolean libvirt_act(virDomainPtr domain, const MemoryStep *step, guint64 lost, char **alias,
+                     GError **error);

@@ -9,7 +9,8 @@
  *   bulk {a, b, c} ──answered──▶ statistics
  *        │ deadline: its collection ends
  *        ▼
- *   overdue: a, b and c are probed ─▶ b hangs: the guest b is unreachable, and the bulk
+ *   overdue, measured by how long such calls took lately:
+ *        a, b and c are probed ─▶ b hangs: the guest b is unreachable, and the bulk
  *        │                            is blamed on it
  *        ▼
  *   next collection: bulk {a, c}, since {a, b, c} is out for b alone
@@ -29,13 +30,19 @@
 /* After which a bulk is given up, and what it was to bring. */
 #define BULK_MS 2000
 
+/* A bulk is overdue when it takes so many times what its guests took lately, ... */
+#define PATIENCE 3
+/* ... but for no longer than a QEMU may keep a command without hanging. */
+#define PATIENCE_MOST_US G_USEC_PER_SEC
+
 #define STATS (VIR_DOMAIN_STATS_STATE | VIR_DOMAIN_STATS_BALLOON)
 
 typedef struct {
     LibvirtCollector *collector; /* NULL: it has gone */
     GHashTable *guests;          /* UUID → LibvirtGuest, references */
     guint deadline_ms;
-    GTask *task; /* the collection; NULL: it has ended */
+    gint64 overdue_us; /* when it will be */
+    GTask *task;       /* the collection; NULL: it has ended */
     GSource *deadline;
 } Bulk;
 
@@ -44,6 +51,7 @@ struct LibvirtCollector {
     GHashTable *guests;
     GPtrArray *bulks; /* that are out; borrowed */
     guint number;     /* of the next */
+    gint64 each_us;   /* what a guest took lately; 0: not known */
     LibvirtCollectorCount count;
 };
 
@@ -161,43 +169,6 @@ take_record(Bulk *bulk, const Record *record)
         guest_emit_stats(MEMPLUG_GUEST(guest), &record->stats);
 }
 
-static void
-on_bulk(GObject *source, GAsyncResult *result, gpointer data)
-{
-    Bulk *bulk = data;
-    LibvirtCollector *collector = bulk->collector;
-    g_autoptr(GError) error = NULL;
-    Harvest *harvest = libvirt_workers_run_finish(result, &error);
-
-    if (error)
-        g_debug("%s", error->message);
-    for (guint i = 0; collector && harvest && i < harvest->records->len; i++)
-        take_record(bulk, &g_array_index(harvest->records, Record, i));
-    if (collector && harvest) {
-        collector->count.calls++;
-        collector->count.late += bulk->task == NULL;
-        collector->count.asked += g_hash_table_size(bulk->guests);
-        collector->count.busy_us += harvest->spent_us;
-        collector->count.longest_us = MAX(collector->count.longest_us, harvest->spent_us);
-    }
-    g_clear_pointer(&harvest, harvest_free);
-    bulk_free(bulk);
-}
-
-static gboolean
-on_overdue(gpointer data)
-{
-    Bulk *bulk = data;
-    GHashTableIter iter;
-    gpointer guest;
-
-    g_hash_table_iter_init(&iter, bulk->guests);
-    while (g_hash_table_iter_next(&iter, NULL, &guest))
-        libvirt_line_probe(libvirt_guest_get_line(guest));
-    end_collection(bulk);
-    return G_SOURCE_REMOVE;
-}
-
 /* Whether it may be the guest for which a bulk is overdue. Half of the deadline, since
  * the bulk was with others before. */
 static gboolean
@@ -218,6 +189,64 @@ is_blamed(const Bulk *bulk)
             return TRUE;
     }
     return FALSE;
+}
+
+/* As it is for all of them together: at once when it grows, slowly when it falls. */
+static void
+note_duration(const Bulk *bulk, gint64 spent_us)
+{
+    gint64 *each_us = &bulk->collector->each_us;
+    gint64 now_us = spent_us / MAX(1, g_hash_table_size(bulk->guests));
+
+    if (!is_blamed(bulk))
+        *each_us = MAX(now_us, *each_us - *each_us / 8);
+}
+
+static void
+on_bulk(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Bulk *bulk = data;
+    LibvirtCollector *collector = bulk->collector;
+    g_autoptr(GError) error = NULL;
+    Harvest *harvest = libvirt_workers_run_finish(result, &error);
+
+    if (error)
+        g_debug("%s", error->message);
+    for (guint i = 0; collector && harvest && i < harvest->records->len; i++)
+        take_record(bulk, &g_array_index(harvest->records, Record, i));
+    if (collector && harvest) {
+        collector->count.calls++;
+        collector->count.late += bulk->task == NULL;
+        collector->count.asked += g_hash_table_size(bulk->guests);
+        collector->count.busy_us += harvest->spent_us;
+        collector->count.longest_us = MAX(collector->count.longest_us, harvest->spent_us);
+        note_duration(bulk, harvest->spent_us);
+    }
+    g_clear_pointer(&harvest, harvest_free);
+    bulk_free(bulk);
+}
+
+static void
+probe_if_overdue(const Bulk *bulk)
+{
+    GHashTableIter iter;
+    gpointer guest;
+
+    if (g_get_monotonic_time() < bulk->overdue_us)
+        return;
+    g_hash_table_iter_init(&iter, bulk->guests);
+    while (g_hash_table_iter_next(&iter, NULL, &guest))
+        libvirt_line_probe(libvirt_guest_get_line(guest));
+}
+
+static gboolean
+on_deadline(gpointer data)
+{
+    Bulk *bulk = data;
+
+    probe_if_overdue(bulk);
+    end_collection(bulk);
+    return G_SOURCE_REMOVE;
 }
 
 /*
@@ -265,16 +294,24 @@ static void
 look_for_culprits(LibvirtCollector *collector)
 {
     for (guint i = 0; i < collector->bulks->len; i++) {
-        Bulk *bulk = collector->bulks->pdata[i];
-        GHashTableIter iter;
-        gpointer guest;
+        const Bulk *bulk = collector->bulks->pdata[i];
 
-        if (bulk->task || is_blamed(bulk))
-            continue;
-        g_hash_table_iter_init(&iter, bulk->guests);
-        while (g_hash_table_iter_next(&iter, NULL, &guest))
-            libvirt_line_probe(libvirt_guest_get_line(guest));
+        if (!bulk->task && !is_blamed(bulk))
+            probe_if_overdue(bulk);
     }
+}
+
+/*
+ * On a host that is slow, or has many guests, a call takes long for nobody's sake, and
+ * to probe each of them then only makes it slower.
+ */
+static gint64
+patience_us(const Bulk *bulk)
+{
+    const gint64 deadline_us = (gint64)bulk->deadline_ms * 1000;
+    gint64 usual_us = bulk->collector->each_us * (gint64)g_hash_table_size(bulk->guests);
+
+    return CLAMP(PATIENCE * usual_us, deadline_us, MAX(deadline_us, PATIENCE_MOST_US));
 }
 
 static virDomainPtr *
@@ -304,13 +341,14 @@ libvirt_collector_run(LibvirtCollector *collector, guint deadline_ms, GTask *tas
     bulk->task = task;
     bulk->deadline_ms = deadline_ms;
     bulk->guests = choose(collector, deadline_ms);
+    bulk->overdue_us = g_get_monotonic_time() + patience_us(bulk);
     g_ptr_array_add(collector->bulks, bulk);
     if (g_hash_table_size(bulk->guests) == 0) {
         bulk_free(bulk);
         return;
     }
     bulk->deadline = g_timeout_source_new(deadline_ms);
-    g_source_set_callback(bulk->deadline, on_overdue, bulk, NULL);
+    g_source_set_callback(bulk->deadline, on_deadline, bulk, NULL);
     g_source_attach(bulk->deadline, g_main_context_get_thread_default());
     libvirt_workers_run_async(collector->workers, key, BULK_MS, &bulk_kind,
                               domains_of(bulk->guests), NULL, on_bulk, bulk);

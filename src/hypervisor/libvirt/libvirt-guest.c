@@ -270,6 +270,7 @@ libvirt_guest_act_async(Guest *guest, const MemoryStep *step, GCancellable *canc
         return;
     request->step = *step;
     request->device = g_strdup(step->device);
+    request->lost = libvirt_ledger_get_lost(self->ledger);
     keep_step(self, step);
     libvirt_ledger_order(self->ledger, step, g_get_monotonic_time());
     libvirt_errand_send(&act, request, g_steal_pointer(&task));

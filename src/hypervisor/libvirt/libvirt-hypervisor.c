@@ -44,6 +44,8 @@ const LibvirtTuning libvirt_tuning_default = {
             /* Longer than anyone waits who has a better idea, shorter than a back-off. */
             .removal_us = 30 * G_USEC_PER_SEC,
             .acknowledge_us = 2 * G_USEC_PER_SEC,
+            /* libvirt notes a DIMM, or the end of one, within some ten milliseconds. */
+            .lost_us = 3 * G_USEC_PER_SEC,
         },
         .job_ms = 1000,
     },

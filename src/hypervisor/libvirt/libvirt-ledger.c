@@ -6,6 +6,13 @@
  *
  * What the balloon was asked to hold is remembered from our own orders, until the
  * balloon moves although it had reached it: then somebody else has asked.
+ *
+ * A libvirtd that was killed between QEMU's device_add and its own note of a DIMM never
+ * learns of it; QEMU's balloon does count it. While libvirt itself attaches or detaches one,
+ * its figures differ likewise for a moment. So what is beyond the known devices counts as
+ * a lost DIMM when it has stayed the same for a while. From then on it is a device
+ * without a name, with which nothing can be done until the guest ends; taken for one of
+ * ours, since it is no administrator's word.
  */
 #include "hypervisor/libvirt/libvirt-ledger.h"
 
@@ -19,6 +26,9 @@ struct LibvirtLedger {
     guint64 balloon_asked;    /* to hold; NOBODY_KNOWS */
     gboolean balloon_reached; /* it has held that since */
     guint64 ballooned;        /* held when last seen; NOBODY_KNOWS */
+    guint64 beyond;           /* the devices, when last seen, ... */
+    gint64 beyond_us;         /* ... so since then */
+    guint64 lost;
     gboolean given_known;
     guint64 given;
 };
@@ -145,6 +155,45 @@ libvirt_ledger_take_given(LibvirtLedger *ledger, guint64 given)
 }
 
 /*
+ * Lost DIMMs
+ */
+
+guint64
+libvirt_ledger_get_lost(const LibvirtLedger *ledger)
+{
+    return ledger->lost;
+}
+
+static void
+note_beyond(LibvirtLedger *ledger, guint64 beyond, gint64 now)
+{
+    if (beyond != ledger->beyond)
+        ledger->beyond_us = now;
+    ledger->beyond = beyond;
+    if (beyond > ledger->lost && beyond % MEMORY_DIMM_GRAIN == 0 &&
+        now - ledger->beyond_us >= ledger->tuning->lost_us)
+        ledger->lost = beyond;
+}
+
+/* The balloon counts it, so what that holds is more by as much. */
+static void
+add_lost(const LibvirtLedger *ledger, GuestMemory *memory, gboolean balloon_known)
+{
+    const MemoryDevice lost = {
+        .kind = MEMORY_DEVICE_DIMM, .ours = TRUE, .size = ledger->lost, .acknowledged = TRUE
+    };
+
+    if (lost.size == 0)
+        return;
+    memory->devices = g_renew(MemoryDevice, memory->devices, memory->n_devices + 1);
+    memory->devices[memory->n_devices++] = lost;
+    if (balloon_known)
+        memory->ballooned += lost.size - MIN(lost.size, memory->beyond);
+    memory->balloon_requested = memory->ballooned;
+    memory->beyond -= MIN(lost.size, memory->beyond);
+}
+
+/*
  * All together
  */
 
@@ -160,6 +209,9 @@ void
 libvirt_ledger_complete(LibvirtLedger *ledger, GuestMemory *memory, gboolean balloon_known,
                         gboolean hears_ost, gint64 now)
 {
+    if (balloon_known)
+        note_beyond(ledger, memory->beyond, now);
+    add_lost(ledger, memory, balloon_known);
     if (balloon_known)
         ledger->ballooned = memory->ballooned;
     else if (ledger->ballooned != NOBODY_KNOWS)

@@ -12,6 +12,8 @@ typedef struct {
     gint64 removal_us;     /* after which an unplug that got no answer counts as ended */
     gint64 acknowledge_us; /* after which a DIMM counts as taken by its guest, if the
                             * guest's word for it cannot be heard */
+    gint64 lost_us;        /* for which memory that no device accounts for must be seen, until
+                            * it counts as that of a device that libvirt does not know */
 } LibvirtLedgerTuning;
 
 typedef struct LibvirtLedger LibvirtLedger;
@@ -46,6 +48,9 @@ void libvirt_ledger_missed_events(LibvirtLedger *ledger);
 void libvirt_ledger_forget_given(LibvirtLedger *ledger);
 gboolean libvirt_ledger_wants_given(const LibvirtLedger *ledger);
 void libvirt_ledger_take_given(LibvirtLedger *ledger, guint64 given);
+
+/* Returns: bytes of DIMMs that QEMU has and libvirt does not know. */
+guint64 libvirt_ledger_get_lost(const LibvirtLedger *ledger);
 
 /*
  * libvirt_ledger_complete:

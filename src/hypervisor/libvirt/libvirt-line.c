@@ -36,6 +36,7 @@ struct LibvirtLine {
     gboolean suspect;
     gboolean probing;
     guint occupied_ms;
+    gint64 broken_us; /* since when its monitor is broken; 0: it is not */
 };
 
 LibvirtRequest *
@@ -89,6 +90,24 @@ libvirt_line_finish(LibvirtLine *line, GAsyncResult *result, GError **error)
  * Probing
  */
 
+/*
+ * A monitor is broken for a moment each time that a QEMU ends, before libvirt has told
+ * the end: it is like a command in it that began when it was seen so first.
+ */
+static guint
+occupied(LibvirtLine *line, guint ms)
+{
+    gint64 now = g_get_monotonic_time();
+
+    if (ms != G_MAXUINT) {
+        line->broken_us = 0;
+        return ms;
+    }
+    if (line->broken_us == 0)
+        line->broken_us = now;
+    return (guint)((now - line->broken_us) / 1000) + 1;
+}
+
 static void
 on_answer(GObject *source, GAsyncResult *result, gpointer data)
 {
@@ -99,7 +118,7 @@ on_answer(GObject *source, GAsyncResult *result, gpointer data)
     if (!occupied_ms || line->closed)
         return;
     line->suspect = FALSE;
-    line->occupied_ms = *occupied_ms;
+    line->occupied_ms = occupied(line, *occupied_ms);
     line->on_probed(line->user_data);
 }
 

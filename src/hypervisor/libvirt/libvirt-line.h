@@ -81,8 +81,8 @@ void libvirt_line_probe(LibvirtLine *line);
 /* Returns: whether its QEMU hangs, as far as was probed. */
 gboolean libvirt_line_hangs(const LibvirtLine *line);
 
-/* Returns: for how long a command had been in the domain's monitor when it was probed
- *   last; 0: none, G_MAXUINT: its monitor is broken. */
+/* Returns: for how long a command had been in the domain's monitor, or that had been
+ *   broken, when it was probed last; 0: neither. */
 guint libvirt_line_occupied_ms(const LibvirtLine *line);
 
 /* Returns: whether a request did not end in time, and the domain was not probed since. */

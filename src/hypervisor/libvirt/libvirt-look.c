@@ -22,6 +22,7 @@
 #include "hypervisor/libvirt/domain-facts.h"
 #include "hypervisor/libvirt/domain-memory.h"
 #include "hypervisor/libvirt/domain-metadata.h"
+#include "hypervisor/libvirt/domain-xml.h"
 #include "hypervisor/libvirt/libvirt-error.h"
 #include "hypervisor/libvirt/libvirt-process.h"
 #include "hypervisor/libvirt/libvirt-string.h"
@@ -181,8 +182,11 @@ take_limit(GuestMemory *memory, const char *xml, GPid pid)
  * libvirt adds virtio-mem to what the balloon says when that says something, and
  * after a restore or a migration not at all: measured on 9.0, <currentMemory> was
  * then wrong by hundreds of MiB, once below 0. So where there is virtio-mem the
- * balloon itself is asked, which counts boot memory and DIMMs.
+ * balloon itself is asked, which counts boot memory and DIMMs. So it is where libvirt's
+ * figure says more than that.
  */
+#define BALLOON_MOST_KIB (DOMAIN_XML_SIZE_MAX / 1024)
+
 static gboolean
 take_balloon(virDomainPtr domain, GuestMemory *memory, GError **error)
 {
@@ -190,7 +194,7 @@ take_balloon(virDomainPtr domain, GuestMemory *memory, GError **error)
     guint64 fillable = memory->boot + guest_memory_dimms(memory);
     int n;
 
-    if (!memory->has_balloon || !guest_memory_has_virtio_mem(memory))
+    if (!memory->has_balloon || (!guest_memory_has_virtio_mem(memory) && memory->beyond == 0))
         return TRUE;
     n = virDomainMemoryStats(domain, stats, G_N_ELEMENTS(stats), 0);
     if (n < 0)
@@ -199,6 +203,8 @@ take_balloon(virDomainPtr domain, GuestMemory *memory, GError **error)
         if (stats[i].tag != VIR_DOMAIN_MEMORY_STAT_ACTUAL_BALLOON)
             continue;
         memory->ballooned = fillable - MIN(fillable / 1024, stats[i].val) * 1024;
+        memory->beyond =
+            (MIN(stats[i].val, BALLOON_MOST_KIB) - MIN(fillable / 1024, stats[i].val)) * 1024;
         memory->balloon_requested = memory->ballooned;
     }
     return TRUE;
@@ -248,6 +254,17 @@ libvirt_look_memory(virDomainPtr domain, GPid pid, gboolean definition, GError *
  * Facts
  */
 
+/* Returns: (transfer full) (nullable): "7.2.22". */
+static char *
+version_by(int (*ask)(virConnectPtr connection, unsigned long *version), virConnectPtr connection)
+{
+    unsigned long version;
+
+    if (ask(connection, &version) < 0)
+        return NULL;
+    return g_strdup_printf("%lu.%lu.%lu", version / 1000000, version / 1000 % 1000, version % 1000);
+}
+
 GuestFacts *
 libvirt_look_facts(virDomainPtr domain, GPid pid, GError **error)
 {
@@ -255,7 +272,7 @@ libvirt_look_facts(virDomainPtr domain, GPid pid, GError **error)
     g_autoptr(LibvirtString) xml = virDomainGetXMLDesc(domain, 0);
     g_autoptr(GError) local = NULL;
     g_autoptr(GuestFacts) facts = NULL;
-    unsigned long version;
+    virConnectPtr connection = virDomainGetConnect(domain);
 
     if (!xml) {
         libvirt_error_take(NULL, error);
@@ -270,9 +287,9 @@ libvirt_look_facts(virDomainPtr domain, GPid pid, GError **error)
     if (!facts)
         return NULL;
     /* Of the QEMU that is installed; libvirt does not tell which one a domain runs. */
-    if (!facts->version && virConnectGetVersion(virDomainGetConnect(domain), &version) == 0)
-        facts->version = g_strdup_printf("%lu.%lu.%lu", version / 1000000, version / 1000 % 1000,
-                                         version % 1000);
+    if (!facts->version)
+        facts->version = version_by(virConnectGetVersion, connection);
+    facts->libvirt = version_by(virConnectGetLibVersion, connection);
     if (pid)
         facts->cgroup_limit = process_limit_memory(pid);
     return g_steal_pointer(&facts);

@@ -89,7 +89,7 @@ run_act(gpointer data, GError **error)
     char *alias;
 
     request->step.device = request->device;
-    if (!libvirt_act(request->domain, &request->step, &alias, error))
+    if (!libvirt_act(request->domain, &request->step, request->lost, &alias, error))
         return NULL;
     return alias ? alias : g_strdup("");
 }

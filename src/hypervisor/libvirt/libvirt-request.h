@@ -15,6 +15,7 @@ typedef struct {
     gboolean definition;
     MemoryStep step;
     char *device;       /* owned: behind step.device */
+    guint64 lost;       /* bytes of DIMMs that libvirt does not know */
     GuestLimits limits; /* of the running guest */
     GuestLimits change;
     guint unset;
@@ -35,11 +36,11 @@ extern const LibvirtWorkKind libvirt_request_job;      /* ─▶ GINT_TO_POINTER
 extern const LibvirtWorkKind libvirt_request_occupied; /* ─▶ guint *, ms */
 extern const LibvirtWorkKind libvirt_request_metadata; /* ─▶ char *, empty for none */
 extern const LibvirtWorkKind libvirt_request_facts;    /* pid ─▶ GuestFacts */
-extern const LibvirtWorkKind libvirt_request_act;      /* step, device ─▶ char *, the alias of
-                                                        * what was made, or empty */
-extern const LibvirtWorkKind libvirt_request_period;   /* period_s ─▶ not NULL */
-extern const LibvirtWorkKind libvirt_request_limits;   /* limits, change, unset,
-                                                        * scope ─▶ not NULL */
-extern const LibvirtWorkKind libvirt_request_memory;   /* size ─▶ not NULL */
-extern const LibvirtWorkKind libvirt_request_setup;    /* setup, apply ─▶ GuestSetupPlan */
-extern const LibvirtWorkKind libvirt_request_channel;  /* ─▶ virStreamPtr */
+extern const LibvirtWorkKind libvirt_request_act; /* step, device, lost ─▶ char *, the alias of
+                                                   * what was made, or empty */
+extern const LibvirtWorkKind libvirt_request_period;  /* period_s ─▶ not NULL */
+extern const LibvirtWorkKind libvirt_request_limits;  /* limits, change, unset,
+                                                       * scope ─▶ not NULL */
+extern const LibvirtWorkKind libvirt_request_memory;  /* size ─▶ not NULL */
+extern const LibvirtWorkKind libvirt_request_setup;   /* setup, apply ─▶ GuestSetupPlan */
+extern const LibvirtWorkKind libvirt_request_channel; /* ─▶ virStreamPtr */

@@ -161,6 +161,19 @@ test_versions(void **state)
 }
 
 static void
+test_versions_of_libvirt(void **state)
+{
+    Patient *patient = *state;
+
+    patient->facts.libvirt = (char *)"9.0.0";
+    expect(patient, "libvirt", FINDING_OK, "9.0.0", "");
+    patient->facts.libvirt = (char *)"11.3.0";
+    expect(patient, "libvirt", FINDING_OK, "11.3.0", "");
+    patient->facts.libvirt = (char *)"8.10.0";
+    expect(patient, "libvirt", FINDING_WARNING, "8.10.0", "newer libvirt");
+}
+
+static void
 test_no_room_to_grow(void **state)
 {
     Patient *patient = *state;
@@ -382,6 +395,7 @@ main(void)
         OF_A_PATIENT(test_not_observed),
         OF_A_PATIENT(test_an_obstacle_is_told),
         OF_A_PATIENT(test_versions),
+        OF_A_PATIENT(test_versions_of_libvirt),
         OF_A_PATIENT(test_no_room_to_grow),
         OF_A_PATIENT(test_a_large_guest_on_a_small_host),
         OF_A_PATIENT(test_slots),

@@ -223,6 +223,20 @@ test_foreign_dimm_stays(void **state)
     guest_memory_clear(&memory);
 }
 
+/* It counts, and takes a slot, but nobody can name it to have it go. */
+static void
+test_dimm_without_a_name_stays(void **state)
+{
+    GuestMemory memory = guest_of(256 * MIB, 2048 * MIB, 2, FALSE);
+    MemoryDevice *lost = model_add(&memory, MEMORY_DEVICE_DIMM, "", 256 * MIB);
+
+    g_clear_pointer(&lost->id, g_free);
+    expect(&memory, 256 * MIB, MECHANISM_DIMM, 512 * MIB, RECIPE_SHORT_NOT_OURS);
+    expect(&memory, 640 * MIB, MECHANISM_DIMM, 640 * MIB, RECIPE_AT_TARGET);
+    expect(&memory, 768 * MIB, MECHANISM_DIMM, 640 * MIB, RECIPE_SHORT_SLOTS);
+    guest_memory_clear(&memory);
+}
+
 static void
 test_unacknowledged_dimm_is_waited_for(void **state)
 {
@@ -437,6 +451,7 @@ main(void)
         cmocka_unit_test(test_virtio_mem_with_balloon_below_boot),
         cmocka_unit_test(test_no_means),
         cmocka_unit_test(test_foreign_dimm_stays),
+        cmocka_unit_test(test_dimm_without_a_name_stays),
         cmocka_unit_test(test_unacknowledged_dimm_is_waited_for),
         cmocka_unit_test(test_moving_virtio_mem_is_waited_for_or_redirected),
         cmocka_unit_test(test_stuck_virtio_mem_goes_to_its_bound),

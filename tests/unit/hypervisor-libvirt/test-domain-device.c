@@ -16,8 +16,8 @@
 static void
 test_dimm(void **state)
 {
-    g_autofree char *on_node = domain_device_dimm(128 * SIZE_MIB, 1, "ua-memplug-dimm3");
-    g_autofree char *anywhere = domain_device_dimm(SIZE_GIB, -1, "a<b");
+    g_autofree char *on_node = domain_device_dimm(128 * SIZE_MIB, 1, 2, "ua-memplug-dimm3");
+    g_autofree char *anywhere = domain_device_dimm(SIZE_GIB, -1, -1, "a<b");
 
     assert_string_equal(on_node, "<memory model='dimm'>\n"
                                  "  <target>\n"
@@ -25,6 +25,7 @@ test_dimm(void **state)
                                  "    <node>1</node>\n"
                                  "  </target>\n"
                                  "  <alias name='ua-memplug-dimm3'/>\n"
+                                 "  <address type='dimm' slot='2'/>\n"
                                  "</memory>");
     assert_string_equal(anywhere, "<memory model='dimm'>\n"
                                   "  <target>\n"
@@ -54,7 +55,7 @@ test_virtio_mem(void **state)
 static void
 test_made_devices_are_read_back(void **state)
 {
-    g_autofree char *dimm = domain_device_dimm(256 * SIZE_MIB, 0, "ua-memplug-dimm0");
+    g_autofree char *dimm = domain_device_dimm(256 * SIZE_MIB, 0, -1, "ua-memplug-dimm0");
     g_autofree char *mem = domain_device_virtio_mem(SIZE_GIB, 4 * SIZE_MIB, 0, "ua-memplug-vm0");
     g_autofree char *new = g_strconcat(dimm, mem, "</devices>", NULL);
     g_autofree char *text = domain_text_with("room", "</devices>", new);

@@ -11,7 +11,9 @@
 #define MIB  (G_GUINT64_CONSTANT(1) << 20)
 #define DIMM "ua-memplug-dimm0"
 
-static const LibvirtLedgerTuning tuning = { .removal_us = 1000, .acknowledge_us = 100 };
+static const LibvirtLedgerTuning tuning = { .removal_us = 1000,
+                                            .acknowledge_us = 100,
+                                            .lost_us = 50 };
 
 /* A guest with one DIMM and a balloon, as its XML has it. */
 typedef struct {
@@ -201,6 +203,63 @@ test_what_was_given_is_asked_for_once(void **state)
     assert_int_equal(look(fixture, TRUE, 0, 1)->given, 200 * MIB);
 }
 
+/* As look(), of a guest whose balloon counts @beyond more than libvirt knows. */
+static GuestMemory *
+look_beyond(Fixture *fixture, guint64 beyond, guint64 ballooned, gint64 now)
+{
+    GuestMemory *memory = g_new0(GuestMemory, 1);
+
+    memory->boot = 256 * MIB;
+    memory->has_balloon = TRUE;
+    memory->ballooned = memory->balloon_requested = ballooned;
+    memory->beyond = beyond;
+    libvirt_ledger_complete(fixture->ledger, memory, TRUE, TRUE, now);
+    return memory;
+}
+
+static void
+assert_lost(Fixture *fixture, guint64 beyond, guint64 ballooned, gint64 now, guint64 lost,
+            guint64 actual)
+{
+    g_autoptr(GuestMemory) memory = look_beyond(fixture, beyond, ballooned, now);
+
+    assert_int_equal(libvirt_ledger_get_lost(fixture->ledger), lost);
+    assert_int_equal(guest_memory_dimms(memory), lost);
+    assert_int_equal(guest_memory_actual(memory), actual);
+}
+
+static void
+test_what_stays_beyond_is_a_lost_dimm(void **state)
+{
+    Fixture *fixture = *state;
+
+    assert_lost(fixture, 256 * MIB, 0, 1, 0, 256 * MIB);
+    assert_lost(fixture, 256 * MIB, 0, 50, 0, 256 * MIB);
+    assert_lost(fixture, 256 * MIB, 0, 51, 256 * MIB, 512 * MIB);
+    /* The balloon holds some of it, all of it, and more: its figure is still the truth. */
+    assert_lost(fixture, 156 * MIB, 0, 52, 256 * MIB, 412 * MIB);
+    assert_lost(fixture, 0, 0, 53, 256 * MIB, 256 * MIB);
+    assert_lost(fixture, 0, 56 * MIB, 54, 256 * MIB, 200 * MIB);
+    assert_lost(fixture, 256 * MIB, 0, 55, 256 * MIB, 512 * MIB);
+    /* Another one. */
+    assert_lost(fixture, 384 * MIB, 0, 60, 256 * MIB, 512 * MIB);
+    assert_lost(fixture, 384 * MIB, 0, 110, 384 * MIB, 640 * MIB);
+}
+
+/* While libvirt attaches and detaches, and what no DIMM can be. */
+static void
+test_what_passes_is_no_lost_dimm(void **state)
+{
+    Fixture *fixture = *state;
+
+    assert_lost(fixture, 256 * MIB, 0, 1, 0, 256 * MIB);
+    assert_lost(fixture, 0, 0, 40, 0, 256 * MIB);
+    assert_lost(fixture, 256 * MIB, 0, 60, 0, 256 * MIB);
+    assert_lost(fixture, 128 * MIB, 0, 100, 0, 256 * MIB);
+    assert_lost(fixture, 100 * MIB, 0, 120, 0, 256 * MIB);
+    assert_lost(fixture, 100 * MIB, 0, 900, 0, 256 * MIB);
+}
+
 int
 main(void)
 {
@@ -215,6 +274,8 @@ main(void)
         CASE(test_what_the_balloon_was_asked_is_kept_until_somebody_else_asks),
         CASE(test_a_restarted_guest_fills_its_balloon_anew),
         CASE(test_what_was_given_is_asked_for_once),
+        CASE(test_what_stays_beyond_is_a_lost_dimm),
+        CASE(test_what_passes_is_no_lost_dimm),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
