@@ -25,8 +25,10 @@
 /* The same pace goes on with ups and downs. */
 #define AMBIENT_SLACK 1.5
 
-/* As guest/shrink-answer.c: below it the agent refuses. */
+/* As guest/shrink-answer.c: below it the agent refuses. In a large guest less of it does: what is
+ * available is beyond the kernel's watermarks already. */
 #define RESERVE_FRACTION 16
+#define RESERVE_MOST     (G_GUINT64_CONSTANT(256) << 20)
 
 /*
  * 256 pages a second are what the predictor takes for pressure when they come from swap,
@@ -108,7 +110,7 @@ shrink_signs_ambient(const SampleRing *ring, gint64 now)
 guint64
 shrink_signs_reserve(guint64 total)
 {
-    return total / RESERVE_FRACTION;
+    return MIN(total / RESERVE_FRACTION, RESERVE_MOST);
 }
 
 /* Whether @events in @span seconds are more than ambient ones and @borne a second. One

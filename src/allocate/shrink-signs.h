@@ -35,8 +35,8 @@ extern const ShrinkBudget shrink_budget_probe; /* for what it may use */
 /* Returns: the rates within the last seconds before @now, as far as they were told. */
 ShrinkAmbient shrink_signs_ambient(const SampleRing *ring, gint64 now);
 
-/* Returns: what is to stay available in a guest of @total bytes (a sixteenth of it), as the
- *   agent holds it when it answers. */
+/* Returns: what is to stay available in a guest of @total bytes (a sixteenth of it, 256 MiB
+ *   at most): as the agent is told to keep when it answers. */
 guint64 shrink_signs_reserve(guint64 total);
 
 /*

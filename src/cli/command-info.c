@@ -120,6 +120,45 @@ print_stats_line(BusGuest *guest)
 }
 
 static void
+append_size(GString *text, GVariant *dict, const char *key, const char *what)
+{
+    guint64 size;
+    g_autofree char *formatted = NULL;
+
+    if (!g_variant_lookup(dict, key, "t", &size))
+        return;
+    formatted = size_format_rounded(size);
+    g_string_append_printf(text, "%s%s %s", text->len ? ", " : "", formatted, what);
+}
+
+/* Plugged against in use, and where the guest's kernel put it. */
+static void
+print_uptake(BusGuest *guest)
+{
+    GVariant *uptake = bus_guest_get_uptake(guest);
+    g_autoptr(GString) use = g_string_new(NULL), zones = g_string_new(NULL);
+    guint64 missing = 0;
+    gboolean stuck = FALSE;
+
+    if (!uptake)
+        return;
+    append_size(use, uptake, "plugged", "by devices");
+    append_size(use, uptake, "total", "in the guest's use");
+    if (g_variant_lookup(uptake, "missing", "t", &missing) && missing > 0)
+        append_size(use, uptake, "missing", "not in use");
+    if (g_variant_lookup(uptake, "stuck", "b", &stuck) && stuck)
+        g_string_append(use, ": see memplug doctor");
+    output_print_field("Plugged", use->str);
+    append_size(zones, uptake, "online_movable", "movable");
+    append_size(zones, uptake, "online_kernel", "for its kernel too");
+    append_size(zones, uptake, "kernel_free", "of that free");
+    append_size(zones, uptake, "offline", "offline");
+    append_size(zones, uptake, "most", "at most for its kernel's sake");
+    if (zones->len > 0)
+        output_print_field("Onlined", zones->str);
+}
+
+static void
 print_text(BusGuest *guest, BusManager *manager)
 {
     GDBusProxy *proxy = G_DBUS_PROXY(guest);
@@ -138,6 +177,7 @@ print_text(BusGuest *guest, BusManager *manager)
     fputc('\n', stdout);
     output_print_fields(proxy, guest_view_range);
     print_balloon_and_slots(guest);
+    print_uptake(guest);
     print_devices(guest);
 }
 
@@ -152,6 +192,7 @@ print_json(BusGuest *guest, BusManager *manager)
     static const Field rest[] = {
         { "Devices", "devices" },
         { "Stats", "stats" },
+        { "Uptake", "uptake" },
         { NULL },
     };
     const Field *const groups[] = { guest_view_identity, guest_view_memory, guest_view_limits,

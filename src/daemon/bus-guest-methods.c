@@ -302,11 +302,18 @@ examine(ManagedGuest *managed, const GuestFacts *facts)
     const GuestMonitor *monitor = managed_guest_get_monitor(managed);
     const Sample *sample = sample_ring_get(&monitor->ring, 0);
     g_autoptr(HostFacts) host = host_facts_read("");
+    const Uptake *uptake = managed_guest_get_uptake(managed);
+    const KernelZone zone = managed_guest_get_zone(managed);
     const GuestCase guest = {
         .facts = facts,
         .host = host,
         .total = sample ? sample->total : 0,
         .trouble = guest_monitor_trouble(monitor, g_get_monotonic_time()),
+        .missing = managed_guest_get_missing(managed, g_get_monotonic_time()),
+        .by_blocks = uptake->by_agent,
+        .movable = uptake->movable,
+        .kernel = uptake->kernel,
+        .spent = kernel_zone_is_spent(&zone),
         .ceiling = managed_guest_get_status(managed)->force.limits.ceiling,
     };
 

@@ -85,6 +85,32 @@ stats_variant(const GuestMonitor *monitor, gint64 now)
     return g_variant_dict_end(&dict);
 }
 
+static GVariant *
+uptake_variant(ManagedGuest *managed, gint64 now)
+{
+    const Uptake *uptake = managed_guest_get_uptake(managed);
+    guint64 most = managed_guest_get_growth_most(managed);
+    g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(NULL);
+
+    g_variant_dict_insert(&dict, "plugged", "t", uptake->plugged);
+    g_variant_dict_insert(&dict, "missing", "t", uptake->missing);
+    g_variant_dict_insert(&dict, "stuck", "b", managed_guest_get_missing(managed, now) > 0);
+    if (uptake->total > 0)
+        g_variant_dict_insert(&dict, "total", "t", uptake->total);
+    if (uptake->by_agent) {
+        g_variant_dict_insert(&dict, "offline", "t", uptake->offline);
+        g_variant_dict_insert(&dict, "online_movable", "t", uptake->online_movable);
+        g_variant_dict_insert(&dict, "online_kernel", "t", uptake->online_kernel);
+        g_variant_dict_insert(&dict, "movable", "t", uptake->movable);
+        g_variant_dict_insert(&dict, "movable_free", "t", uptake->movable_free);
+        g_variant_dict_insert(&dict, "kernel", "t", uptake->kernel);
+        g_variant_dict_insert(&dict, "kernel_free", "t", uptake->kernel_free);
+    }
+    if (most > 0)
+        g_variant_dict_insert(&dict, "most", "t", most);
+    return g_variant_dict_end(&dict);
+}
+
 static void
 refresh_devices(BusGuest *bus, const GuestMemory *memory)
 {
@@ -166,6 +192,9 @@ bus_guest_object_get_property(GObject *object, guint id, GValue *value, GParamSp
                             managed_guest_describe_held_back(bus->managed, g_get_monotonic_time()));
     else if (g_str_equal(spec->name, "found"))
         g_value_set_uint64(value, status->found);
+    else if (g_str_equal(spec->name, "uptake"))
+        g_value_take_variant(
+            value, g_variant_ref_sink(uptake_variant(bus->managed, g_get_monotonic_time())));
     else if (g_str_equal(spec->name, "stats"))
         g_value_take_variant(
             value, g_variant_ref_sink(stats_variant(managed_guest_get_monitor(bus->managed),

@@ -10,6 +10,7 @@ static const char *const kind_names[] = {
     [EVENT_STEP] = "step",
     [EVENT_SETTLED] = "settled",
     [EVENT_SHORT] = "short",
+    [EVENT_ONLINING] = "onlining",
     [EVENT_SHRINK] = "shrink",
     [EVENT_STATS] = "stats",
     [EVENT_MANAGED] = "managed",

@@ -17,6 +17,7 @@ typedef enum {
     EVENT_STEP,     /* a device action was ordered, or has ended */
     EVENT_SETTLED,  /* the guest has what it was asked to have */
     EVENT_SHORT,    /* the guest stopped short of it */
+    EVENT_ONLINING, /* memory that was plugged does not come into use, or does at last */
     EVENT_SHRINK,   /* what became of a shrink that was tried */
     EVENT_STATS,    /* the guest's statistics stopped, or came back */
     EVENT_MANAGED,  /* given to the policy, or opted out */

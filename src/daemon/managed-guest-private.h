@@ -24,6 +24,11 @@ struct _ManagedGuest {
     Probe probe;
     guint outcomes; /* of the trial, as far as they were told */
 
+    Uptake uptake;
+    gboolean stuck;      /* as last told */
+    guint64 growth_most; /* beyond it its kernel has too little memory; 0: not known */
+    gint64 zoned_us;     /* of the sample from which that follows */
+
     Resize *resize;
     ResizePhase phase; /* as last told */
     GuestStatus status;
@@ -43,6 +48,12 @@ void managed_guest_shrink_start(ManagedGuest *managed);
 /* For the cycle, before and after the plan. */
 void managed_guest_shrink_plan(ManagedGuest *managed, PlanGuest *plan);
 void managed_guest_shrink_apply(ManagedGuest *managed, const PlanGuest *plan, gint64 now);
+
+/* For the cycle, before the plan. */
+void managed_guest_uptake_plan(ManagedGuest *managed, PlanGuest *plan, gint64 now);
+
+/* Returns: (nullable): what its agent last said, if that is recent. */
+const StatsSample *managed_guest_agent_sample(ManagedGuest *managed, gint64 now);
 
 /* The one place where what is wanted of the guest changes: keeps it, announces it and
  * has the guest brought there. */

@@ -12,6 +12,7 @@ managed_guest_shrink_start(ManagedGuest *managed)
     shrink_trial_start(&managed->trial);
     probe_start(&managed->probe);
     managed->outcomes = 0;
+    uptake_start(&managed->uptake);
 }
 
 void

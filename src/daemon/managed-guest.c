@@ -363,12 +363,13 @@ managed_guest_collect(ManagedGuest *managed, PlanGuest *plan, gint64 now)
         .coarse = status->force.range.coarse,
         .grown_us = managed->grown_us,
         .shrunk_us = managed->shrunk_us,
-        .stuck = resize_get_phase(managed->resize) == RESIZE_SHORT &&
-                 status->actual > status->requested,
+        .stuck =
+            resize_get_phase(managed->resize) == RESIZE_SHORT && status->actual > status->requested,
         .pin = pin_of(managed, now),
         .raw = managed->raw,
     };
     managed_guest_shrink_plan(managed, plan);
+    managed_guest_uptake_plan(managed, plan, now);
     return TRUE;
 }
 

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "allocate/kernel-zone.h"
 #include "allocate/planner.h"
 #include "daemon/config.h"
 #include "daemon/event.h"
@@ -14,6 +15,7 @@
 #include "hotplug/resize.h"
 #include "hypervisor/guest.h"
 #include "monitor/guest-monitor.h"
+#include "monitor/uptake.h"
 
 /* Everything that is to be told of a guest. Sizes are 0 before it was observed. */
 typedef struct {
@@ -57,6 +59,14 @@ Guest *managed_guest_get_guest(ManagedGuest *managed);
 Resize *managed_guest_get_resize(ManagedGuest *managed);
 const GuestMonitor *managed_guest_get_monitor(ManagedGuest *managed);
 const GuestStatus *managed_guest_get_status(ManagedGuest *managed);
+
+/* Returns: (transfer none): what became of what it was plugged; its kinds of zones; the most
+ * that they bear (0: not known); and how much of what it was plugged is not in use for longer than
+ * it takes, 0 if all is well. */
+const Uptake *managed_guest_get_uptake(ManagedGuest *managed);
+KernelZone managed_guest_get_zone(ManagedGuest *managed);
+guint64 managed_guest_get_growth_most(ManagedGuest *managed);
+guint64 managed_guest_get_missing(ManagedGuest *managed, gint64 now);
 
 /* Returns: (transfer none): how it is shrunk. */
 const ShrinkTrial *managed_guest_get_trial(ManagedGuest *managed);

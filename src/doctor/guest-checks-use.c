@@ -98,32 +98,61 @@ added(const GuestMemory *memory)
     return sum;
 }
 
-/*
- * A guest's MemTotal is what it has less what its kernel keeps for itself from the
- * start: the array of struct page (1/64), the kernel, a crash kernel perhaps. If it is
- * not even what the guest booted with, although much more was added than a kernel can
- * have kept, then what was added is not in use.
- */
+#define ONLINING_FIX                                                            \
+    "in the guest, install memplug's udev rule (80-memplug-online.rules) into " \
+    "/etc/udev/rules.d, then:\n"                                                \
+    "udevadm control --reload\n"                                                \
+    "udevadm trigger --action=add --subsystem-match=module --subsystem-match=memory"
+
 static Finding *
 check_onlining(const GuestCase *guest)
 {
-    const GuestMemory *memory = guest->facts->memory;
-    guint64 more = added(memory);
-    guint64 kept = (G_GUINT64_CONSTANT(64) << 20) + memory->boot / 16;
+    guint64 more = added(guest->facts->memory);
     g_autofree char *plugged = size_format_rounded(more);
+    g_autofree char *missing = size_format_rounded(guest->missing);
     g_autofree char *total = size_format_rounded(guest->total);
+    g_autofree char *movable = size_format_rounded(guest->movable);
 
-    if (guest->total == 0 || more <= kept)
+    if (guest->total == 0 || more == 0)
         return NULL;
-    if (guest->total + memory->ballooned > memory->boot)
+    if (guest->missing == 0 && guest->by_blocks)
+        return finding_ok("the guest uses what it was plugged; %s of its memory are movable",
+                          movable);
+    if (guest->missing == 0)
         return finding_ok("the guest uses what it was plugged");
-    return finding_new(
-        FINDING_WARNING, "the guest has the memory and does not bring it online",
-        g_strdup("in the guest, install memplug's udev rule (80-memplug-online.rules) into "
-                 "/etc/udev/rules.d, then:\n"
-                 "udevadm control --reload\n"
-                 "udevadm trigger --action=add --subsystem-match=module --subsystem-match=memory"),
-        "the guest was plugged %s and still says that it has %s", plugged, total);
+    return finding_new(FINDING_WARNING, "the guest has the memory and does not bring it online",
+                       g_strdup(ONLINING_FIX),
+                       guest->by_blocks
+                           ? "the guest was plugged %s, and %s of it are offline; it says that "
+                             "it has %s"
+                           : "the guest was plugged %s, and about %s of it are not in use; it "
+                             "says that it has %s",
+                       plugged, missing, total);
+}
+
+static Finding *
+check_kernel_zone(const GuestCase *guest)
+{
+    g_autofree char *movable = size_format_rounded(guest->movable);
+    g_autofree char *kernel = size_format_rounded(guest->kernel);
+    gboolean lopsided = guest->kernel > 0 && guest->movable / GUEST_CHECK_GROWTH >= guest->kernel;
+
+    if (!guest->by_blocks || guest->kernel == 0)
+        return NULL;
+    if (!lopsided && !guest->spent)
+        return finding_ok("the guest has %s of movable memory beside %s that serve its kernel",
+                          movable, kernel);
+    return finding_new(FINDING_WARNING,
+                       "memplugd does not grow it further: movable memory serves no allocation of "
+                       "the guest's kernel, which would run out of what does",
+                       g_strdup("in the guest, on the kernel's command line: "
+                                "memory_hotplug.online_policy=auto-movable\n"
+                                "or boot the guest with more: a quarter of its ceiling is enough"),
+                       guest->spent ? "the guest has %s of movable memory, and of the %s that "
+                                      "serve its kernel next to nothing is free"
+                                    : "the guest has %s of movable memory, and %s that serve its "
+                                      "kernel",
+                       movable, kernel);
 }
 
 static Finding *
@@ -182,6 +211,7 @@ const GuestCheck guest_checks_use[] = {
     { "channel", check_channel },
     { "acknowledgement", check_acknowledgement },
     { "onlining", check_onlining },
+    { "kernel-zone", check_kernel_zone },
     { "movable", check_movable },
     { NULL },
 };

@@ -15,6 +15,11 @@ typedef struct {
     const HostFacts *host;
     guint64 total;       /* what the guest says its memory is (MemTotal); 0: it did not say */
     const char *trouble; /* (nullable): what is wrong with its statistics */
+    guint64 missing;     /* of what it was plugged, what it has not put to use for a while */
+    gboolean by_blocks;  /* its agent tells how its memory blocks are, and the following: */
+    guint64 movable;     /* what is movable of what it uses, ... */
+    guint64 kernel;      /* ... and what serves its kernel */
+    gboolean spent;      /* of that next to nothing is free, while the other is plenty */
     guint64 ceiling;     /* the most that the policy may give it */
 } GuestCase;
 

@@ -268,24 +268,42 @@ test_memory_that_is_not_brought_online(void **state)
 {
     Patient *patient = *state;
 
+    patient->device.size = 0;
     expect_nothing(patient, "onlining");
     patient->device.size = GIB;
-    expect(patient, "onlining", FINDING_WARNING, "plugged 1 GiB and still says that it has 984 MiB",
-           "80-memplug-online.rules");
-    patient->guest.total += GIB;
     expect(patient, "onlining", FINDING_OK, "uses what it was plugged", "");
-
-    /* What the balloon holds is not in MemTotal. */
-    patient->guest.total -= 512 * MIB;
-    patient->memory.ballooned = 512 * MIB;
-    expect(patient, "onlining", FINDING_OK, "", "");
-    /* So little can be what its kernel keeps for itself. */
-    patient->guest.total = GIB - 40 * MIB;
-    patient->memory.ballooned = 0;
-    patient->device.size = 128 * MIB;
-    expect_nothing(patient, "onlining");
+    patient->guest.missing = 512 * MIB;
+    expect(patient, "onlining", FINDING_WARNING,
+           "plugged 1 GiB, and about 512 MiB of it are not in use; it says that it has 984 MiB",
+           "80-memplug-online.rules");
+    /* Its agent knows better. */
+    patient->guest.by_blocks = TRUE;
+    expect(patient, "onlining", FINDING_WARNING, "512 MiB of it are offline",
+           "80-memplug-online.rules");
+    patient->guest.missing = 0;
+    patient->guest.movable = 768 * MIB;
+    expect(patient, "onlining", FINDING_OK, "768 MiB of its memory are movable", "");
     patient->guest.total = 0;
     expect_nothing(patient, "onlining");
+}
+
+static void
+test_kernel_zone(void **state)
+{
+    Patient *patient = *state;
+
+    expect_nothing(patient, "kernel-zone");
+    patient->guest.by_blocks = TRUE;
+    expect_nothing(patient, "kernel-zone");
+    patient->guest.kernel = GIB;
+    patient->guest.movable = 3 * GIB;
+    expect(patient, "kernel-zone", FINDING_OK, "3 GiB of movable memory beside 1 GiB", "");
+    patient->guest.spent = TRUE;
+    expect(patient, "kernel-zone", FINDING_WARNING, "next to nothing is free", "auto-movable");
+    patient->guest.spent = FALSE;
+    patient->guest.movable = 4 * GIB;
+    expect(patient, "kernel-zone", FINDING_WARNING, "4 GiB of movable memory, and 1 GiB",
+           "auto-movable");
 }
 
 static void
@@ -402,6 +420,7 @@ main(void)
         OF_A_PATIENT(test_no_virtio_mem),
         OF_A_PATIENT(test_the_balloon),
         OF_A_PATIENT(test_memory_that_is_not_brought_online),
+        OF_A_PATIENT(test_kernel_zone),
         OF_A_PATIENT(test_a_dimm_that_is_not_taken),
         OF_A_PATIENT(test_grown_too_far),
         OF_A_PATIENT(test_huge_pages_run_out),
