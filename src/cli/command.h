@@ -63,6 +63,7 @@ const char *command_status_meaning(CommandStatus status);
 /* The families' rows. */
 extern const Command command_list, command_info, command_stats;
 extern const Command command_setmem, command_plug, command_unplug;
+extern const Command command_reserve, command_release, command_leases, command_start, command_host;
 extern const Command command_limits, command_manage;
 extern const Command command_events;
 extern const Command command_doctor, command_setup;

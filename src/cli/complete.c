@@ -5,6 +5,7 @@
 
 #include "cli/command-line.h"
 #include "cli/guest-view.h"
+#include "cli/lease-view.h"
 
 /* Collects what begins as the user has. */
 typedef struct {
@@ -60,6 +61,16 @@ offer_devices(Candidates *candidates, const char *guest_name, Connection *connec
 }
 
 static void
+offer_leases(Candidates *candidates, Connection *connection)
+{
+    g_autoptr(GVariant) leases = lease_view_load(connection, NULL);
+    g_auto(GStrv) ids = leases ? lease_view_open_ids(leases) : NULL;
+
+    for (char **id = ids; id && *id; id++)
+        offer(candidates, *id);
+}
+
+static void
 offer_values(Candidates *candidates, ValueKind kind, const CommandLine *line,
              Connection *connection)
 {
@@ -69,10 +80,13 @@ offer_values(Candidates *candidates, ValueKind kind, const CommandLine *line,
         offer(candidates, *choices);
     if (kind == VALUE_COMMAND)
         offer_commands(candidates);
-    else if ((kind == VALUE_GUEST || kind == VALUE_DEVICE) && !connection_has_daemon(connection))
+    else if ((kind == VALUE_GUEST || kind == VALUE_DEVICE || kind == VALUE_LEASE) &&
+             !connection_has_daemon(connection))
         return; /* pressing a key starts no daemon */
     else if (kind == VALUE_GUEST)
         offer_guests(candidates, connection);
+    else if (kind == VALUE_LEASE)
+        offer_leases(candidates, connection);
     else if (kind == VALUE_DEVICE)
         offer_devices(candidates, command_line_text(line, 0), connection);
 }

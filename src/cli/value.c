@@ -118,6 +118,7 @@ static const struct {
     [VALUE_DEVICE] = { parse_text },
     [VALUE_FILE] = { parse_text },
     [VALUE_GUEST] = { parse_text },
+    [VALUE_LEASE] = { parse_count },
     [VALUE_LIMIT] = { parse_limit, limits },
     [VALUE_MECHANISM] = { parse_mechanism, mechanisms },
     [VALUE_ON_OFF] = { parse_on_off, on_off },

@@ -15,6 +15,7 @@ typedef enum {
     VALUE_DEVICE,    /* a memory device's id */
     VALUE_FILE,      /* a file's name */
     VALUE_GUEST,     /* a guest's name */
+    VALUE_LEASE,     /* a lease's number: @number */
     VALUE_LIMIT,     /* a size, or "default", which is 0: @number */
     VALUE_MECHANISM, /* auto, dimm, virtio-mem or balloon */
     VALUE_ON_OFF,    /* on or off: @number is 1 or 0 */

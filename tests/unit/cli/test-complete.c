@@ -87,9 +87,9 @@ test_words_of_the_language(void **state)
     assert_completes("manage web o", "on off");
     assert_completes("help set", "setmem setup");
     assert_completes("list ", "");
-    assert_completes("nonsense ",
-                     "list info stats setmem limits manage plug unplug doctor setup events simulate "
-                     "version help");
+    assert_completes("nonsense ", "list info stats setmem limits manage plug unplug reserve "
+                                  "release leases run host doctor setup events simulate "
+                                  "version help");
     assert_completes("manage -- --", "");
 }
 
