@@ -17,6 +17,9 @@
 #endif
 #include "size/size.h"
 
+/* Some 10 ms for one guest, 0.5 s for 50 on a slow machine. */
+#define SEARCH_MOST_MS 2000
+
 struct _Daemon {
     char *config_file;
     gboolean config_required;
@@ -145,6 +148,30 @@ on_event(Roster *roster, const Event *event, gpointer data)
 }
 
 static gboolean
+on_patience_over(gpointer data)
+{
+    *(gboolean *)data = TRUE;
+    return G_SOURCE_REMOVE;
+}
+
+/*
+ * Who has the bus start memplugd asks for the guests that run, not for those found so far:
+ * so the bus is given an answer once all have been looked for. Not for longer than a
+ * person notices, for one that is being started holds up the look at all others.
+ */
+static void
+search(Hypervisor *hypervisor)
+{
+    gboolean over = FALSE;
+    guint timer = g_timeout_add(SEARCH_MOST_MS, on_patience_over, &over);
+
+    while (hypervisor_is_searching(hypervisor) && !over)
+        g_main_context_iteration(NULL, TRUE);
+    if (!over)
+        g_source_remove(timer);
+}
+
+static gboolean
 open_intents(Daemon *daemon, const DaemonOptions *options, const char *uri, GError **error)
 {
     g_autofree char *folder = intent_default_folder();
@@ -189,12 +216,13 @@ build(Daemon *daemon, const DaemonOptions *options, GError **error)
     daemon->reservations = open_reservations(daemon, options, uri);
     cycle_set_reservations(daemon->cycle, daemon->reservations);
     duties.reservations = daemon->reservations;
-    daemon->bus = bus_new(bus, daemon->roster, daemon->cycle, &duties, on_bus_lost, error);
-    if (!daemon->bus) {
-        g_prefix_error(error, "bus '%s': ", bus);
+    if (!hypervisor_start(daemon->hypervisor, error))
         return FALSE;
-    }
-    return hypervisor_start(daemon->hypervisor, error);
+    search(daemon->hypervisor);
+    daemon->bus = bus_new(bus, daemon->roster, daemon->cycle, &duties, on_bus_lost, error);
+    if (!daemon->bus)
+        g_prefix_error(error, "bus '%s': ", bus);
+    return daemon->bus != NULL;
 }
 
 Daemon *

@@ -4,6 +4,7 @@
 typedef struct {
     char *uri;
     char *connection;
+    gboolean searching;
 } HypervisorPrivate;
 
 G_DEFINE_ABSTRACT_TYPE_WITH_PRIVATE(Hypervisor, hypervisor, G_TYPE_OBJECT)
@@ -101,6 +102,18 @@ hypervisor_take_connection(Hypervisor *hypervisor, const char *connection)
     g_free(private->connection);
     private->connection = g_strdup(connection);
     g_object_notify_by_pspec(G_OBJECT(hypervisor), properties[PROP_CONNECTION]);
+}
+
+gboolean
+hypervisor_is_searching(Hypervisor *hypervisor)
+{
+    return private_of(hypervisor)->searching;
+}
+
+void
+hypervisor_take_searching(Hypervisor *hypervisor, gboolean searching)
+{
+    private_of(hypervisor)->searching = searching;
 }
 
 gboolean

@@ -38,6 +38,10 @@ struct _HypervisorClass {
  *   and not touched), or why there is no connection at present. */
 const char *hypervisor_get_connection(Hypervisor *hypervisor);
 
+/* Returns: whether guests that run may not have been announced yet, because the first look
+ *   at all of them is not over. Without a connection nothing is searched for. */
+gboolean hypervisor_is_searching(Hypervisor *hypervisor);
+
 /* Returns: (transfer none): the connect URI it was made for. */
 const char *hypervisor_get_uri(Hypervisor *hypervisor);
 
@@ -60,5 +64,6 @@ gboolean hypervisor_collect_finish(Hypervisor *hypervisor, GAsyncResult *result,
 
 /* For subclasses: */
 void hypervisor_take_connection(Hypervisor *hypervisor, const char *connection);
+void hypervisor_take_searching(Hypervisor *hypervisor, gboolean searching);
 void hypervisor_emit_guest_added(Hypervisor *hypervisor, Guest *guest);
 void hypervisor_emit_guest_removed(Hypervisor *hypervisor, Guest *guest);

@@ -169,6 +169,7 @@ on_settled(gpointer data)
     LibvirtHypervisor *self = data;
 
     g_debug("libvirt: %u guests run", g_hash_table_size(self->guests));
+    hypervisor_take_searching(MEMPLUG_HYPERVISOR(self), FALSE);
 }
 
 static const LibvirtSearchWatcher search_watcher = { on_arrived, on_absent, on_listed, on_settled };
@@ -230,6 +231,7 @@ on_failed(const char *why, gpointer data)
     gpointer guest;
 
     tell_connection(self, why, G_LOG_LEVEL_WARNING);
+    hypervisor_take_searching(MEMPLUG_HYPERVISOR(self), FALSE);
     g_hash_table_iter_init(&iter, self->guests);
     while (g_hash_table_iter_next(&iter, NULL, &guest))
         libvirt_guest_lose(guest);
@@ -267,6 +269,7 @@ libvirt_hypervisor_start(Hypervisor *hypervisor, GError **error)
 
     g_return_val_if_fail(self->relist == 0, FALSE);
     hypervisor_take_connection(hypervisor, "connecting");
+    hypervisor_take_searching(hypervisor, TRUE);
     self->relist = g_timeout_add(self->tuning->relist_ms, on_relist, self);
     libvirt_connection_start(self->connection);
     return TRUE;

@@ -59,6 +59,12 @@ has_no_guest(gpointer data)
     return ((Fixture *)data)->guest == NULL;
 }
 
+static gboolean
+has_searched(gpointer data)
+{
+    return !hypervisor_is_searching(((Fixture *)data)->hypervisor);
+}
+
 static void
 start(Fixture *fixture)
 {
@@ -107,7 +113,11 @@ test_a_running_domain_is_a_guest(void **state)
     Fixture *fixture = *state;
     char uuid[VIR_UUID_STRING_BUFLEN];
 
-    start(fixture);
+    assert_false(hypervisor_is_searching(fixture->hypervisor));
+    assert_true(hypervisor_start(fixture->hypervisor, NULL));
+    assert_true(hypervisor_is_searching(fixture->hypervisor));
+    await_condition(has_searched, fixture, "the end of the search");
+    assert_non_null(fixture->guest);
     virDomainGetUUIDString(fixture->domain, uuid);
     assert_string_equal(hypervisor_get_connection(fixture->hypervisor), "connected");
     assert_string_equal(guest_get_name(fixture->guest), "test");
@@ -381,6 +391,7 @@ test_a_connection_that_fails_says_why(void **state)
     assert_true(hypervisor_start(hypervisor, NULL));
     assert_string_equal(hypervisor_get_connection(hypervisor), "connecting");
     await_condition(has_failed, hypervisor, "the reason of the failure");
+    assert_false(hypervisor_is_searching(hypervisor));
     g_test_assert_expected_messages();
 }
 
