@@ -54,6 +54,16 @@ recipe_question_is_bounded(const RecipeQuestion *question, const char *device)
     return bound.least > 0 || bound.most < G_MAXUINT64;
 }
 
+gboolean
+recipe_question_is_any_bounded(const RecipeQuestion *question)
+{
+    for (guint i = 0; i < question->n_bounds; i++) {
+        if (!question->bounds[i].lapsed)
+            return TRUE;
+    }
+    return FALSE;
+}
+
 guint64
 recipe_question_capacity(const GuestMemory *memory)
 {

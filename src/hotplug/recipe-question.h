@@ -40,6 +40,9 @@ RecipeMeans recipe_question_means(const GuestMemory *memory, Mechanism mechanism
 RecipeBound recipe_question_bound(const RecipeQuestion *question, const char *device);
 gboolean recipe_question_is_bounded(const RecipeQuestion *question, const char *device);
 
+/* Returns: whether any device is bounded now. */
+gboolean recipe_question_is_any_bounded(const RecipeQuestion *question);
+
 /* Returns: whether @device is a DIMM that may be unplugged. */
 gboolean recipe_question_may_go(const RecipeQuestion *question, const MemoryDevice *device);
 

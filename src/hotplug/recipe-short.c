@@ -20,7 +20,7 @@ why_above(const RecipeQuestion *question, guint64 beyond)
 {
     const GuestMemory *memory = question->memory;
 
-    if (question->n_bounds > 0)
+    if (recipe_question_is_any_bounded(question))
         return RECIPE_SHORT_REFUSED;
     if (question->means.virtio_mem) {
         for (guint i = 0; i < memory->n_devices; i++) {
@@ -42,7 +42,7 @@ why_below(const RecipeQuestion *question)
 {
     const RecipeMeans *means = &question->means;
 
-    if (question->n_bounds > 0)
+    if (recipe_question_is_any_bounded(question))
         return RECIPE_SHORT_REFUSED;
     if (means->virtio_mem)
         return RECIPE_SHORT_MAXIMUM;

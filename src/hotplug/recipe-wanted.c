@@ -124,7 +124,12 @@ recipe_wanted_goes_before(const RecipeQuestion *question, const MemoryDevice *a,
 {
     gint64 of_a = node_balance_surplus(question->memory, a->node, 0);
     gint64 of_b = node_balance_surplus(question->memory, b->node, 0);
+    gboolean refused_a = recipe_question_bound(question, a->id).lapsed;
+    gboolean refused_b = recipe_question_bound(question, b->id).lapsed;
 
+    /* What refused lies in a zone of the guest's kernel, mostly, and does so again. */
+    if (refused_a != refused_b)
+        return refused_b;
     return of_a > of_b || (of_a == of_b && a->size > b->size);
 }
 

@@ -21,6 +21,8 @@ typedef struct {
     const char *device; /* RECIPE_BALLOON or RECIPE_NEW_DIMM, or a device's id */
     guint64 least;
     guint64 most;
+    gboolean lapsed; /* the time is over, and it bounds nothing; but of several devices one that did
+                      * not refuse is the better choice */
 } RecipeBound;
 
 #define RECIPE_BALLOON  "balloon"  /* bounds what the balloon holds */

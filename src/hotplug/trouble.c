@@ -116,10 +116,11 @@ trouble_book_bounds(const TroubleBook *book, gint64 now)
 
     for (guint i = 0; i < book->list->len; i++) {
         const Trouble *trouble = &g_array_index(book->list, Trouble, i);
-        const RecipeBound bound = { trouble->device, trouble->least, trouble->most };
+        RecipeBound bound = { trouble->device, trouble->least, trouble->most, FALSE };
 
-        if (trouble->retry_us > now)
-            g_array_append_val(bounds, bound);
+        if (trouble->retry_us <= now)
+            bound = (RecipeBound){ trouble->device, 0, G_MAXUINT64, TRUE };
+        g_array_append_val(bounds, bound);
     }
     return bounds;
 }

@@ -52,8 +52,8 @@ void trouble_book_clear(TroubleBook *book);
 /* Makes every device due at once, but keeps the strikes: somebody asks anew. */
 void trouble_book_retry_all(TroubleBook *book, gint64 now);
 
-/* Returns: (transfer container) (element-type RecipeBound): what holds at @now;
- *   the strings stay @book's. */
+/* Returns: (transfer container) (element-type RecipeBound): what holds at @now, and as
+ *   lapsed what held before; the strings stay @book's. */
 GArray *trouble_book_bounds(const TroubleBook *book, gint64 now);
 
 /* Returns: (nullable): the trouble that is over first of those that hold at @now. */

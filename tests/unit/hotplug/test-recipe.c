@@ -307,6 +307,31 @@ test_balloon_stands_in_for_a_kept_dimm(void **state)
     guest_memory_clear(&memory);
 }
 
+/* The largest goes first, but not one that refused once: it lies where the guest's kernel is. */
+static void
+test_dimm_that_refused_goes_last(void **state)
+{
+    GuestMemory memory = guest_of(256 * MIB, 2048 * MIB, 4, FALSE);
+    RecipeBound bound = { "memplug-a", 0, G_MAXUINT64, TRUE };
+    Recipe recipe;
+
+    model_add(&memory, MEMORY_DEVICE_DIMM, "memplug-a", 256 * MIB);
+    model_add(&memory, MEMORY_DEVICE_DIMM, "memplug-b", 256 * MIB);
+    model_add(&memory, MEMORY_DEVICE_DIMM, "memplug-c", 128 * MIB);
+    recipe = recipe_next_step(&memory, 256 * MIB, MECHANISM_DIMM, &bound, 1);
+    assert_int_equal(recipe.verdict, RECIPE_STEP);
+    assert_string_equal(recipe.step.device, "memplug-b");
+    /* Where nothing else serves, it is tried all the same. */
+    bound.device = "memplug-c";
+    recipe = recipe_next_step(&memory, 768 * MIB, MECHANISM_DIMM, &bound, 1);
+    assert_int_equal(recipe.verdict, RECIPE_STEP);
+    assert_string_equal(recipe.step.device, "memplug-c");
+    /* What bounds nothing any more is no reason to stop short. */
+    recipe = recipe_next_step(&memory, 850 * MIB, MECHANISM_DIMM, &bound, 1);
+    assert_int_equal(recipe.reason, RECIPE_SHORT_GRAIN);
+    guest_memory_clear(&memory);
+}
+
 static void
 test_whole_dimms_never_undershoot(void **state)
 {
@@ -456,6 +481,7 @@ main(void)
         cmocka_unit_test(test_moving_virtio_mem_is_waited_for_or_redirected),
         cmocka_unit_test(test_stuck_virtio_mem_goes_to_its_bound),
         cmocka_unit_test(test_balloon_stands_in_for_a_kept_dimm),
+        cmocka_unit_test(test_dimm_that_refused_goes_last),
         cmocka_unit_test(test_whole_dimms_never_undershoot),
         cmocka_unit_test(test_slots_last),
         cmocka_unit_test(test_range),

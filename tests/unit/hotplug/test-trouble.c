@@ -15,8 +15,15 @@ static guint
 bounds_at(const TroubleBook *book, gint64 now)
 {
     g_autoptr(GArray) bounds = trouble_book_bounds(book, now);
+    guint count = 0;
 
-    return bounds->len;
+    for (guint i = 0; i < bounds->len; i++) {
+        const RecipeBound *bound = &g_array_index(bounds, RecipeBound, i);
+
+        count += !bound->lapsed;
+        assert_true(!bound->lapsed || (bound->least == 0 && bound->most == G_MAXUINT64));
+    }
+    return count;
 }
 
 static void
