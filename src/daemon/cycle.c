@@ -30,13 +30,15 @@ struct _Cycle {
     GArray *plan;      /* PlanGuest, one for each of ... */
     GPtrArray *guests; /* ... these: ManagedGuest, held for the run of a cycle */
     PlanSummary summary;
-    gboolean waiting; /* somebody's growth waits for donors */
+    gboolean waiting; /* somebody's growth waits for donors, ... */
+    gboolean urgent;  /* ... and it asks urgently */
     gboolean unseen;  /* what some guest has is not known yet */
 
     GCancellable *cancellable;
     gboolean collecting;
     guint tick;
     guint soon;
+    guint now; /* the cycle for a guest that asks urgently */
 };
 
 /*
@@ -106,11 +108,14 @@ static void
 apply(Cycle *cycle, gint64 now)
 {
     cycle->waiting = cycle->reservations && reservations_wait(cycle->reservations);
+    cycle->urgent = FALSE;
     for (guint i = 0; i < cycle->plan->len; i++) {
         const PlanGuest *plan = &g_array_index(cycle->plan, PlanGuest, i);
 
         managed_guest_apply(cycle->guests->pdata[i], plan, now);
         cycle->waiting |= (plan->limits & (LIMIT_DONORS | LIMIT_BUDGET)) != 0;
+        cycle->urgent |=
+            plan->forecast.urgent && ((plan->limits & (LIMIT_DONORS | LIMIT_BUDGET)) != 0);
     }
     g_ptr_array_set_size(cycle->guests, 0);
 }
@@ -173,13 +178,34 @@ cycle_soon(Cycle *cycle)
         cycle->soon = g_timeout_add(SOON_MS, on_soon, cycle);
 }
 
+static gboolean
+on_now(gpointer data)
+{
+    Cycle *cycle = data;
+
+    cycle->now = 0;
+    g_clear_handle_id(&cycle->soon, g_source_remove);
+    cycle_run(cycle, g_get_monotonic_time());
+    return G_SOURCE_REMOVE;
+}
+
+/* Not from within whatever tells of it, but before all else. */
+static void
+run_at_once(Cycle *cycle)
+{
+    if (cycle->now == 0)
+        cycle->now = g_idle_add_full(G_PRIORITY_HIGH, on_now, cycle, NULL);
+}
+
 static void
 on_event(Cycle *cycle, const Event *event)
 {
     gboolean freed = event->kind == EVENT_SETTLED || event->kind == EVENT_SHORT ||
                      event->kind == EVENT_GUEST_REMOVED;
 
-    if (cycle->waiting && freed)
+    if (cycle->urgent && freed)
+        run_at_once(cycle);
+    else if (cycle->waiting && freed)
         cycle_soon(cycle);
 }
 
@@ -232,6 +258,7 @@ cycle_new(Hypervisor *hypervisor, Roster *roster, const Config *config, guint64 
     cycle->cancellable = g_cancellable_new();
     cycle_configure(cycle, config);
     g_signal_connect_swapped(roster, "event", G_CALLBACK(on_event), cycle);
+    g_signal_connect_swapped(roster, "urgent", G_CALLBACK(run_at_once), cycle);
     return cycle;
 }
 
@@ -246,6 +273,7 @@ cycle_free(Cycle *cycle)
     g_cancellable_cancel(cycle->cancellable);
     g_clear_handle_id(&cycle->tick, g_source_remove);
     g_clear_handle_id(&cycle->soon, g_source_remove);
+    g_clear_handle_id(&cycle->now, g_source_remove);
     g_array_unref(cycle->plan);
     g_ptr_array_unref(cycle->guests);
     g_object_unref(cycle->cancellable);

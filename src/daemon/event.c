@@ -12,6 +12,7 @@ static const char *const kind_names[] = {
     [EVENT_SHORT] = "short",
     [EVENT_ONLINING] = "onlining",
     [EVENT_SHRINK] = "shrink",
+    [EVENT_URGENT] = "urgent",
     [EVENT_STATS] = "stats",
     [EVENT_MANAGED] = "managed",
     [EVENT_LIMITS] = "limits",

@@ -19,6 +19,7 @@ typedef enum {
     EVENT_SHORT,    /* the guest stopped short of it */
     EVENT_ONLINING, /* memory that was plugged does not come into use, or does at last */
     EVENT_SHRINK,   /* what became of a shrink that was tried */
+    EVENT_URGENT,   /* the guest's agent asks for memory, or got some */
     EVENT_STATS,    /* the guest's statistics stopped, or came back */
     EVENT_MANAGED,  /* given to the policy, or opted out */
     EVENT_LIMITS,   /* floor, ceiling, weight or mechanism changed */

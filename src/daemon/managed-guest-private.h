@@ -5,7 +5,9 @@
  */
 #pragma once
 
+#include "allocate/urgent.h"
 #include "daemon/managed-guest.h"
+#include "hotplug/plug-time.h"
 
 struct _ManagedGuest {
     GObject parent;
@@ -19,6 +21,13 @@ struct _ManagedGuest {
     GuestMonitorState monitor_state; /* as last told */
     const Predictor *predictor;
     PredictorState predictor_state;
+
+    StatsChannel *channel;
+    PlugTime plug_time;
+    UrgentRequest urgent;
+    gint64 urgent_from_us;  /* since when its first memory is waited for; 0: it is not, ... */
+    guint64 urgent_from;    /* ... and what the guest had then */
+    gint64 urgent_first_us; /* how long that took the last time; 0: never */
 
     ShrinkTrial trial;
     Probe probe;
@@ -54,6 +63,22 @@ void managed_guest_uptake_plan(ManagedGuest *managed, PlanGuest *plan, gint64 no
 
 /* Returns: (nullable): what its agent last said, if that is recent. */
 const StatsSample *managed_guest_agent_sample(ManagedGuest *managed, gint64 now);
+
+/* The guest runs anew: all that was known of its run before is void. */
+void managed_guest_forget_run(ManagedGuest *managed);
+
+/* The agent's channel: opened when the guest is found, and told anew what has changed. */
+void managed_guest_channel_start(ManagedGuest *managed);
+void managed_guest_channel_tend(ManagedGuest *managed);
+
+/* The urgent path: a request comes; for the cycle; the guest's memory has changed. */
+void managed_guest_urgent_take(ManagedGuest *managed, const StatsUrgent *urgent, gint64 valid_us,
+                               gint64 now);
+void managed_guest_urgent_plan(ManagedGuest *managed, PlanGuest *plan, gint64 now);
+void managed_guest_urgent_follow(ManagedGuest *managed);
+
+/* Asks for a cycle at once. */
+void managed_guest_emit_urgent(ManagedGuest *managed);
 
 /* The one place where what is wanted of the guest changes: keeps it, announces it and
  * has the guest brought there. */

@@ -25,7 +25,10 @@ plugged(const GuestMemory *memory)
 const StatsSample *
 managed_guest_agent_sample(ManagedGuest *managed, gint64 now)
 {
-    return NULL;
+    const AgentClaims *claims = stats_channel_get_claims(managed->channel);
+
+    return claims->sampled && guest_monitor_has_agent(&managed->monitor, now) ? &claims->latest
+                                                                              : NULL;
 }
 
 /* Once when it begins, and once when it is over. */

@@ -34,12 +34,17 @@
 #include "daemon/managed-guest-private.h"
 #include "size/size.h"
 
-/* The balloon's statistics cannot come more often. */
-#define STATS_PERIOD_S 1
+/* The balloon's statistics cannot come more often; nobody looks at them more often than
+ * once an interval. */
+static guint
+stats_period_s(const Config *config)
+{
+    return (guint)MAX(1, (config->interval_us + G_USEC_PER_SEC - 1) / G_USEC_PER_SEC);
+}
 
 G_DEFINE_TYPE(ManagedGuest, managed_guest, G_TYPE_OBJECT)
 
-enum { SIGNAL_CHANGED, SIGNAL_EVENT, N_SIGNALS };
+enum { SIGNAL_CHANGED, SIGNAL_EVENT, SIGNAL_URGENT, N_SIGNALS };
 static guint signals[N_SIGNALS];
 
 void
@@ -166,6 +171,7 @@ adopt(ManagedGuest *managed)
     }
     work_out_limits(managed);
     pursue(managed, FALSE);
+    managed_guest_channel_tend(managed);
 }
 
 /*
@@ -205,6 +211,7 @@ on_resize_changed(ManagedGuest *managed)
         if (!status->held && (!status->force.limits.managed || status->force.obstacle))
             status->requested = guest_memory_requested(memory);
         tell_phase(managed);
+        managed_guest_urgent_follow(managed);
     }
     changed(managed);
 }
@@ -233,6 +240,17 @@ on_overruled(Resize *resize, const Foreign *foreign, gpointer data)
                        foreign->what, guest_get_name(managed->guest));
 }
 
+/* What served growth; a balloon that is filled again after a DIMM has come does not. */
+static void
+note_plug_time(ManagedGuest *managed, const ResizeReport *report)
+{
+    gboolean plugs = report->step->kind == MEMORY_STEP_PLUG_DIMM ||
+                     report->step->kind == MEMORY_STEP_RESIZE_VIRTIO_MEM;
+
+    if (plugs && managed->grown_us > managed->shrunk_us)
+        plug_time_add(&managed->plug_time, report->duration_us);
+}
+
 static void
 on_resize_report(Resize *resize, const ResizeReport *report, gpointer data)
 {
@@ -240,6 +258,8 @@ on_resize_report(Resize *resize, const ResizeReport *report, gpointer data)
     const char *kind = resize_report_kind_name(report->kind);
     gboolean well = report->kind == RESIZE_REPORT_ORDERED || report->kind == RESIZE_REPORT_FOLLOWED;
 
+    if (report->kind == RESIZE_REPORT_FOLLOWED)
+        note_plug_time(data, report);
     if (report->kind == RESIZE_REPORT_ORDERED)
         managed_guest_tell(data, EVENT_STEP, G_LOG_LEVEL_DEBUG, "%s: %s", step, kind);
     else
@@ -263,6 +283,16 @@ on_stats(Guest *guest, const BalloonStats *stats, gpointer data)
                            managed->monitor.refusal);
 }
 
+void
+managed_guest_forget_run(ManagedGuest *managed)
+{
+    guest_monitor_reset(&managed->monitor, g_get_monotonic_time());
+    managed->predictor->start(&managed->predictor_state);
+    managed_guest_shrink_start(managed);
+    urgent_forget(&managed->urgent);
+    managed->urgent_from_us = 0;
+}
+
 static void
 on_memory_event(Guest *guest, const GuestMemoryEvent *event, gpointer data)
 {
@@ -270,9 +300,7 @@ on_memory_event(Guest *guest, const GuestMemoryEvent *event, gpointer data)
 
     if (event->kind != GUEST_MEMORY_EVENT_RESET)
         return;
-    guest_monitor_reset(&managed->monitor, g_get_monotonic_time());
-    managed->predictor->start(&managed->predictor_state);
-    managed_guest_shrink_start(managed);
+    managed_guest_forget_run(managed);
     managed_guest_tell(managed, EVENT_STATE, G_LOG_LEVEL_INFO, "restarts");
 }
 
@@ -325,6 +353,12 @@ tend_statistics(ManagedGuest *managed, gint64 now)
     managed->monitor_state = state;
 }
 
+void
+managed_guest_emit_urgent(ManagedGuest *managed)
+{
+    g_signal_emit(managed, signals[SIGNAL_URGENT], 0);
+}
+
 static PlanPin
 pin_of(ManagedGuest *managed, gint64 now)
 {
@@ -346,6 +380,7 @@ managed_guest_collect(ManagedGuest *managed, PlanGuest *plan, gint64 now)
     const GuestStatus *status = &managed->status;
 
     tend_statistics(managed, now);
+    managed_guest_channel_tend(managed);
     if (!status->observed)
         return FALSE;
     *plan = (PlanGuest){
@@ -370,6 +405,7 @@ managed_guest_collect(ManagedGuest *managed, PlanGuest *plan, gint64 now)
     };
     managed_guest_shrink_plan(managed, plan);
     managed_guest_uptake_plan(managed, plan, now);
+    managed_guest_urgent_plan(managed, plan, now);
     return TRUE;
 }
 
@@ -433,7 +469,7 @@ managed_guest_new(Guest *guest, const Config *config, IntentStore *intents, gboo
     managed->predictor = config->predictor;
     managed->predictor->start(&managed->predictor_state);
     managed_guest_shrink_start(managed);
-    guest_monitor_start(&managed->monitor, STATS_PERIOD_S, g_get_monotonic_time());
+    guest_monitor_start(&managed->monitor, stats_period_s(config), g_get_monotonic_time());
 
     managed->resize = resize_new(guest, NULL, dry_run);
     g_signal_connect_object(managed->resize, "changed", G_CALLBACK(on_resize_changed), managed,
@@ -446,6 +482,7 @@ managed_guest_new(Guest *guest, const Config *config, IntentStore *intents, gboo
                             G_CONNECT_SWAPPED);
     g_signal_connect_object(guest, "limits-changed", G_CALLBACK(on_limits_changed), managed,
                             G_CONNECT_SWAPPED);
+    managed_guest_channel_start(managed);
     return managed;
 }
 
@@ -453,6 +490,8 @@ void
 managed_guest_configure(ManagedGuest *managed, const Config *config)
 {
     managed->config = config;
+    if (managed->monitor.period_s != stats_period_s(config))
+        guest_monitor_set_period(&managed->monitor, stats_period_s(config));
     if (managed->predictor != config->predictor) {
         managed->predictor = config->predictor;
         managed->predictor->start(&managed->predictor_state);
@@ -467,6 +506,7 @@ managed_guest_configure(ManagedGuest *managed, const Config *config)
 void
 managed_guest_stop(ManagedGuest *managed)
 {
+    stats_channel_stop(managed->channel);
     resize_stop(managed->resize);
     intent_store_release(managed->intents, guest_get_instance(managed->guest),
                          g_get_real_time() / G_USEC_PER_SEC);
@@ -490,6 +530,18 @@ managed_guest_get_monitor(ManagedGuest *managed)
     return &managed->monitor;
 }
 
+StatsChannel *
+managed_guest_get_channel(ManagedGuest *managed)
+{
+    return managed->channel;
+}
+
+gint64
+managed_guest_get_urgent_first(ManagedGuest *managed)
+{
+    return managed->urgent_first_us;
+}
+
 const ShrinkTrial *
 managed_guest_get_trial(ManagedGuest *managed)
 {
@@ -507,6 +559,9 @@ managed_guest_dispose(GObject *object)
 {
     ManagedGuest *managed = MEMPLUG_MANAGED_GUEST(object);
 
+    if (managed->channel)
+        stats_channel_stop(managed->channel);
+    g_clear_object(&managed->channel);
     if (managed->resize)
         resize_stop(managed->resize);
     g_clear_object(&managed->resize);
@@ -531,6 +586,8 @@ managed_guest_class_init(ManagedGuestClass *class)
                                            NULL, NULL, NULL, G_TYPE_NONE, 0);
     signals[SIGNAL_EVENT] = g_signal_new("event", TYPE_MANAGED_GUEST, G_SIGNAL_RUN_LAST, 0, NULL,
                                          NULL, NULL, G_TYPE_NONE, 1, G_TYPE_POINTER);
+    signals[SIGNAL_URGENT] = g_signal_new("urgent", TYPE_MANAGED_GUEST, G_SIGNAL_RUN_LAST, 0, NULL,
+                                          NULL, NULL, G_TYPE_NONE, 0);
 }
 
 static void

@@ -15,6 +15,7 @@
 #include "hotplug/resize.h"
 #include "hypervisor/guest.h"
 #include "monitor/guest-monitor.h"
+#include "monitor/stats-channel.h"
 #include "monitor/uptake.h"
 
 /* Everything that is to be told of a guest. Sizes are 0 before it was observed. */
@@ -38,6 +39,7 @@ G_DECLARE_FINAL_TYPE(ManagedGuest, managed_guest, MEMPLUG, MANAGED_GUEST, GObjec
  * Signals:
  *   "changed": something of the status, the memory or the resize is new
  *   "event" (const Event *)
+ *   "urgent": a cycle is wanted at once, for this guest asks for memory
  */
 
 /*
@@ -67,6 +69,12 @@ const Uptake *managed_guest_get_uptake(ManagedGuest *managed);
 KernelZone managed_guest_get_zone(ManagedGuest *managed);
 guint64 managed_guest_get_growth_most(ManagedGuest *managed);
 guint64 managed_guest_get_missing(ManagedGuest *managed, gint64 now);
+
+/* Returns: (transfer none): the channel to its agent, whether or not there is one. */
+StatsChannel *managed_guest_get_channel(ManagedGuest *managed);
+
+/* Returns: µs from the latest urgent request that was met to its first memory; 0: none was. */
+gint64 managed_guest_get_urgent_first(ManagedGuest *managed);
 
 /* Returns: (transfer none): how it is shrunk. */
 const ShrinkTrial *managed_guest_get_trial(ManagedGuest *managed);

@@ -11,7 +11,7 @@ struct _Roster {
 
 G_DEFINE_TYPE(Roster, roster, G_TYPE_OBJECT)
 
-enum { SIGNAL_ADDED, SIGNAL_REMOVED, SIGNAL_EVENT, N_SIGNALS };
+enum { SIGNAL_ADDED, SIGNAL_REMOVED, SIGNAL_EVENT, SIGNAL_URGENT, N_SIGNALS };
 static guint signals[N_SIGNALS];
 
 static void
@@ -25,6 +25,12 @@ tell_of_guest(Roster *roster, EventKind kind, Guest *guest, const char *message)
 }
 
 static void
+on_urgent(Roster *roster)
+{
+    g_signal_emit(roster, signals[SIGNAL_URGENT], 0);
+}
+
+static void
 on_guest_added(Roster *roster, Guest *guest)
 {
     ManagedGuest *managed =
@@ -32,6 +38,7 @@ on_guest_added(Roster *roster, Guest *guest)
 
     g_ptr_array_add(roster->guests, managed);
     g_signal_connect_object(managed, "event", G_CALLBACK(roster_tell), roster, G_CONNECT_SWAPPED);
+    g_signal_connect_object(managed, "urgent", G_CALLBACK(on_urgent), roster, G_CONNECT_SWAPPED);
     tell_of_guest(roster, EVENT_GUEST_ADDED, guest, "found");
     g_signal_emit(roster, signals[SIGNAL_ADDED], 0, managed);
 }
@@ -105,6 +112,8 @@ roster_class_init(RosterClass *class)
                                            NULL, G_TYPE_NONE, 1, TYPE_MANAGED_GUEST);
     signals[SIGNAL_EVENT] = g_signal_new("event", TYPE_ROSTER, G_SIGNAL_RUN_LAST, 0, NULL, NULL,
                                          NULL, G_TYPE_NONE, 1, G_TYPE_POINTER);
+    signals[SIGNAL_URGENT] =
+        g_signal_new("urgent", TYPE_ROSTER, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
 }
 
 static void

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The guest's agent: what it says goes into the monitor, and what the host has to say goes to
+ * it. Its requests have a file of their own, managed-guest-urgent.c.
+ */
+#include "daemon/managed-guest-private.h"
+
+/* As PROTOCOL.md has it: the host bears a request in mind for so long. */
+#define URGENT_VALID_US (10 * G_USEC_PER_SEC)
+
+/* Samples tell what is to be known in rest; bursts are told by requests. */
+#define PERIOD_US G_USEC_PER_SEC
+
+/* What a guest is to keep available when it answers a SHRINK: an eighth, and not more than
+ * what the predictor keeps ready for any guest. */
+#define RESERVE_DIVISOR 8
+#define RESERVE_MOST    (G_GUINT64_CONSTANT(64) << 20)
+
+static void
+on_hello(StatsChannel *channel, const StatsHello *hello, gboolean booted, gpointer data)
+{
+    ManagedGuest *managed = data;
+
+    if (booted)
+        managed_guest_forget_run(managed);
+}
+
+static void
+on_sample(StatsChannel *channel, const Sample *sample, gpointer data)
+{
+    guest_monitor_take_agent(&((ManagedGuest *)data)->monitor, sample);
+}
+
+static void
+on_urgent(StatsChannel *channel, const StatsUrgent *urgent, gpointer data)
+{
+    managed_guest_urgent_take(data, urgent, URGENT_VALID_US, g_get_monotonic_time());
+}
+
+/* Every turn of the channel's fortune once; that there is none is nothing to be told. */
+static void
+on_state(StatsChannel *channel, gpointer data)
+{
+    const StatsHello *hello = &stats_channel_get_claims(channel)->hello;
+    ManagedGuest *managed = data;
+
+    switch (stats_channel_get_state(channel)) {
+    case STATS_CHANNEL_OPEN:
+        managed_guest_tell(managed, EVENT_STATS, G_LOG_LEVEL_INFO, "its agent is there: %s on %s",
+                           hello->agent, hello->kernel);
+        break;
+    case STATS_CHANNEL_DROPPED:
+        managed_guest_tell(
+            managed, EVENT_STATS, G_LOG_LEVEL_WARNING,
+            "its agent is not listened to for %.0f s: %s; the balloon's statistics serve",
+            (double)(stats_channel_get_conduct(channel)->until_us - g_get_monotonic_time()) /
+                G_USEC_PER_SEC,
+            stats_channel_get_reason(channel));
+        break;
+    case STATS_CHANNEL_CLOSED:
+        managed_guest_tell(managed, EVENT_STATS, G_LOG_LEVEL_INFO,
+                           "its stats channel is closed: %s", stats_channel_get_reason(channel));
+        break;
+    case STATS_CHANNEL_NONE:
+    case STATS_CHANNEL_SILENT:
+        break;
+    }
+}
+
+void
+managed_guest_channel_start(ManagedGuest *managed)
+{
+    managed->channel = stats_channel_new(managed->guest, NULL);
+    g_signal_connect_object(managed->channel, "hello", G_CALLBACK(on_hello), managed, 0);
+    g_signal_connect_object(managed->channel, "sample", G_CALLBACK(on_sample), managed, 0);
+    g_signal_connect_object(managed->channel, "urgent", G_CALLBACK(on_urgent), managed, 0);
+    g_signal_connect_object(managed->channel, "state", G_CALLBACK(on_state), managed, 0);
+    managed_guest_channel_tend(managed);
+    stats_channel_start(managed->channel);
+}
+
+/* What asking is worth: nothing where the policy does not move the guest. */
+static guint64
+growth_of(const ManagedGuest *managed)
+{
+    const GuestStatus *status = &managed->status;
+
+    if (!status->observed)
+        return STATS_MISSING;
+    if (status->held || !status->force.limits.managed || status->force.obstacle ||
+        managed->dry_run || status->actual >= status->force.limits.ceiling)
+        return 0;
+    return status->force.limits.ceiling - status->actual;
+}
+
+void
+managed_guest_channel_tend(ManagedGuest *managed)
+{
+    const GuestMemory *memory = resize_get_memory(managed->resize);
+    const StatsWelcome welcome = {
+        .period_us = (guint64)MAX(PERIOD_US, managed->config->interval_us),
+        .plug_us = (guint64)plug_time_expect(&managed->plug_time),
+        .valid_us = URGENT_VALID_US,
+        .reserve = MIN(RESERVE_MOST, managed->status.actual / RESERVE_DIVISOR),
+        .growth = growth_of(managed),
+    };
+
+    stats_channel_set_most(managed->channel, memory ? memory->max : 0);
+    stats_channel_set_welcome(managed->channel, &welcome);
+}
