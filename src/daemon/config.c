@@ -21,6 +21,13 @@ G_DEFINE_QUARK(memplug_config_error_quark, config_error)
 #define RESERVE_PART  10
 #define RESERVE_LEAST (512 * SIZE_MIB)
 
+/* A week of a hundred guests, of which a third never rests (tests/bench/journal); what is
+ * older than two weeks tells nothing that the weeks since do not. */
+#define JOURNAL_SIZE_DEFAULT   SIZE_GIB
+#define JOURNAL_SIZE_LEAST     SIZE_MIB
+#define JOURNAL_AGE_DEFAULT_US (14 * G_TIME_SPAN_DAY)
+#define JOURNAL_AGE_MOST       10000
+
 static gboolean
 set_budget(Config *config, const char *value, GError **error)
 {
@@ -109,16 +116,73 @@ set_probe(Config *config, const char *value, GError **error)
     return FALSE;
 }
 
+static gboolean
+set_journal_enabled(Config *config, const char *value, GError **error)
+{
+    if (!g_str_equal(value, "yes") && !g_str_equal(value, "no")) {
+        g_set_error(error, CONFIG_ERROR, CONFIG_ERROR_INVALID, "'%s' is neither yes nor no", value);
+        return FALSE;
+    }
+    config->journal.enabled = g_str_equal(value, "yes");
+    return TRUE;
+}
+
+static gboolean
+set_journal_size(Config *config, const char *value, GError **error)
+{
+    guint64 size;
+
+    if (!size_parse(value, 0, &size, error))
+        return FALSE;
+    if (size < JOURNAL_SIZE_LEAST) {
+        g_set_error(error, CONFIG_ERROR, CONFIG_ERROR_INVALID,
+                    "'%s' is less than 1MiB; to keep no journal, write enabled = no", value);
+        return FALSE;
+    }
+    config->journal.max_size = size;
+    return TRUE;
+}
+
+static gboolean
+set_journal_age(Config *config, const char *value, GError **error)
+{
+    static const struct {
+        char unit;
+        gint64 us;
+    } units[] = { { 'h', G_TIME_SPAN_HOUR },
+                  { 'd', G_TIME_SPAN_DAY },
+                  { 'w', 7 * G_TIME_SPAN_DAY } };
+    char *end = NULL;
+    guint64 number = g_ascii_strtoull(value, &end, 10);
+
+    for (gsize i = 0; g_ascii_isdigit(*value) && i < G_N_ELEMENTS(units); i++) {
+        if (end[0] != units[i].unit || end[1] != '\0' || number < 1 || number > JOURNAL_AGE_MOST)
+            continue;
+        config->journal.max_age_us = (gint64)number * units[i].us;
+        return TRUE;
+    }
+    g_set_error(error, CONFIG_ERROR, CONFIG_ERROR_INVALID,
+                "'%s' is no number of hours, days or weeks; write for example 12h, 7d or 4w",
+                value);
+    return FALSE;
+}
+
 /* The keys of the sections that are not limits of guests. */
 static const struct {
     const char *section;
     const char *key;
     gboolean (*set)(Config *config, const char *value, GError **error);
 } settings[] = {
-    { "host", "budget", set_budget },     { "host", "reserve", set_reserve },
-    { "host", "interval", set_interval }, { "policy", "name", set_policy },
-    { "policy", "surplus", set_surplus }, { "policy", "predictor", set_predictor },
+    { "host", "budget", set_budget },
+    { "host", "reserve", set_reserve },
+    { "host", "interval", set_interval },
+    { "policy", "name", set_policy },
+    { "policy", "surplus", set_surplus },
+    { "policy", "predictor", set_predictor },
     { "policy", "probe", set_probe },
+    { "journal", "enabled", set_journal_enabled },
+    { "journal", "max_size", set_journal_size },
+    { "journal", "max_age", set_journal_age },
 };
 
 static gboolean
@@ -211,7 +275,8 @@ load_section(Config *config, GKeyFile *file, const char *section, const char *pa
         return load_settings(config, file, section, path, error);
 
     g_set_error(error, CONFIG_ERROR, CONFIG_ERROR_INVALID,
-                "%s: [%s]: unknown section; known: [host], [policy], [defaults], [guest \"NAME\"]",
+                "%s: [%s]: unknown section; known: [host], [policy], [journal], [defaults], [guest "
+                "\"NAME\"]",
                 path, section);
     return FALSE;
 }
@@ -292,6 +357,9 @@ config_load(const char *file, gboolean required, GError **error)
     config->interval_us = INTERVAL_DEFAULT_US;
     config->policy = policy_list()[0];
     config->predictor = predictor_list()[0];
+    config->journal.enabled = TRUE;
+    config->journal.max_size = JOURNAL_SIZE_DEFAULT;
+    config->journal.max_age_us = JOURNAL_AGE_DEFAULT_US;
     config->guests = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
 
     if ((required || g_file_test(file, G_FILE_TEST_EXISTS)) && !load_file(config, file, error))

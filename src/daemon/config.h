@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The configuration: memplug.conf and the drop-ins of memplug.conf.d, key files
- * with the sections [host], [policy], [defaults] and [guest "NAME"]. memplug.conf(5)
- * in contrib describes them for people.
+ * with the sections [host], [policy], [journal], [defaults] and [guest "NAME"].
+ * memplug.conf(5) in contrib describes them for people.
  *
  * A configuration is loaded whole or not at all: what is unknown or bad is
  * refused with file, section, key and reason, and the caller keeps the old one.
@@ -24,6 +24,11 @@ typedef struct {
     const Predictor *predictor;
     ProbeMode probe;
     GuestLimits defaults;
+    struct {
+        gboolean enabled;
+        guint64 max_size;  /* bytes of all its files */
+        gint64 max_age_us; /* of a file */
+    } journal;
     GHashTable *guests; /* owned: name -> GuestLimits */
 } Config;
 

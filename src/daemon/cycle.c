@@ -30,6 +30,8 @@ struct _Cycle {
     GArray *plan;      /* PlanGuest, one for each of ... */
     GPtrArray *guests; /* ... these: ManagedGuest, held for the run of a cycle */
     PlanSummary summary;
+    Journal *journal; /* nullable */
+    GArray *subjects; /* JournalSubject, as @plan */
     gboolean waiting; /* somebody's growth waits for donors, ... */
     gboolean urgent;  /* ... and it asks urgently */
     gboolean unseen;  /* what some guest has is not known yet */
@@ -63,6 +65,27 @@ collect(Cycle *cycle, gint64 now)
         g_array_append_val(cycle->plan, plan);
         g_ptr_array_add(cycle->guests, g_object_ref(all->pdata[i]));
     }
+}
+
+/* Before anything is changed by the planner. */
+static void
+note_inputs(Cycle *cycle, gint64 now)
+{
+    const JournalSettings settings = { .plan = cycle->settings, .interval_us = cycle->interval_us };
+
+    g_array_set_size(cycle->subjects, 0);
+    for (guint i = 0; i < cycle->plan->len; i++) {
+        const PlanGuest *plan = &g_array_index(cycle->plan, PlanGuest, i);
+        Guest *guest = managed_guest_get_guest(cycle->guests->pdata[i]);
+        const JournalSubject subject = { .name = guest_get_name(guest),
+                                         .instance = guest_get_instance(guest),
+                                         .plan = plan,
+                                         .requested = plan->requested };
+
+        g_array_append_val(cycle->subjects, subject);
+    }
+    journal_inputs(cycle->journal, &settings, (JournalSubject *)cycle->subjects->data,
+                   cycle->subjects->len, now);
 }
 
 static void
@@ -112,11 +135,15 @@ apply(Cycle *cycle, gint64 now)
     for (guint i = 0; i < cycle->plan->len; i++) {
         const PlanGuest *plan = &g_array_index(cycle->plan, PlanGuest, i);
 
-        managed_guest_apply(cycle->guests->pdata[i], plan, now);
+        JournalSubject *subject = &g_array_index(cycle->subjects, JournalSubject, i);
+
+        subject->decision = managed_guest_apply(cycle->guests->pdata[i], plan, now);
+        subject->decided = subject->decision != 0;
         cycle->waiting |= (plan->limits & (LIMIT_DONORS | LIMIT_BUDGET)) != 0;
         cycle->urgent |=
             plan->forecast.urgent && ((plan->limits & (LIMIT_DONORS | LIMIT_BUDGET)) != 0);
     }
+    journal_outcome(cycle->journal, (JournalSubject *)cycle->subjects->data, cycle->subjects->len);
     g_ptr_array_set_size(cycle->guests, 0);
 }
 
@@ -124,6 +151,7 @@ void
 cycle_run(Cycle *cycle, gint64 now)
 {
     collect(cycle, now);
+    note_inputs(cycle, now);
     predict(cycle, now);
     allocate(cycle, now);
     apply(cycle, now);
@@ -210,6 +238,12 @@ on_event(Cycle *cycle, const Event *event)
 }
 
 void
+cycle_set_journal(Cycle *cycle, Journal *journal)
+{
+    cycle->journal = journal;
+}
+
+void
 cycle_configure(Cycle *cycle, const Config *config)
 {
     if (cycle->settings.policy != config->policy)
@@ -254,6 +288,7 @@ cycle_new(Hypervisor *hypervisor, Roster *roster, const Config *config, guint64 
     cycle->roster = roster;
     cycle->host_memory = host_memory;
     cycle->plan = g_array_new(FALSE, FALSE, sizeof(PlanGuest));
+    cycle->subjects = g_array_new(FALSE, FALSE, sizeof(JournalSubject));
     cycle->guests = g_ptr_array_new_with_free_func(g_object_unref);
     cycle->cancellable = g_cancellable_new();
     cycle_configure(cycle, config);
@@ -275,6 +310,7 @@ cycle_free(Cycle *cycle)
     g_clear_handle_id(&cycle->soon, g_source_remove);
     g_clear_handle_id(&cycle->now, g_source_remove);
     g_array_unref(cycle->plan);
+    g_array_unref(cycle->subjects);
     g_ptr_array_unref(cycle->guests);
     g_object_unref(cycle->cancellable);
     g_free(cycle);

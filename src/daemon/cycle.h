@@ -6,6 +6,7 @@
 #pragma once
 
 #include "allocate/planner.h"
+#include "daemon/journal.h"
 #include "daemon/reservations.h"
 #include "daemon/roster.h"
 
@@ -24,6 +25,9 @@ void cycle_free(Cycle *cycle);
 void cycle_set_reservations(Cycle *cycle, Reservations *reservations);
 
 Reservations *cycle_get_reservations(const Cycle *cycle);
+
+/* Has every cycle written there from now on. @journal: (nullable): outlives the cycle */
+void cycle_set_journal(Cycle *cycle, Journal *journal);
 
 /* Takes policy, budget and interval from @config. */
 void cycle_configure(Cycle *cycle, const Config *config);

@@ -8,6 +8,7 @@
 #include "daemon/config.h"
 #include "daemon/cycle.h"
 #include "daemon/intent.h"
+#include "daemon/journal.h"
 #include "daemon/ready.h"
 #include "daemon/reservations.h"
 #include "daemon/roster.h"
@@ -29,6 +30,7 @@ struct _Daemon {
     Roster *roster;
     Reservations *reservations;
     Cycle *cycle;
+    Journal *journal;
     Bus *bus;
     GMainLoop *loop;
     int status;
@@ -103,6 +105,7 @@ daemon_reload(Daemon *daemon, GError **error)
         return FALSE;
     }
     cycle_configure(daemon->cycle, config);
+    journal_configure(daemon->journal, config);
     roster_configure(daemon->roster, config);
     config_free(daemon->config);
     daemon->config = config;
@@ -193,6 +196,16 @@ open_reservations(Daemon *daemon, const DaemonOptions *options, const char *uri)
                             RESERVATIONS_SETTLE_US);
 }
 
+static void
+open_journal(Daemon *daemon, const DaemonOptions *options, const char *uri)
+{
+    g_autofree char *folder = journal_default_folder();
+
+    daemon->journal = journal_new(daemon->roster, folder, uri, host_memory(), options->dry_run);
+    journal_configure(daemon->journal, daemon->config);
+    cycle_set_journal(daemon->cycle, daemon->journal);
+}
+
 static gboolean
 build(Daemon *daemon, const DaemonOptions *options, GError **error)
 {
@@ -216,6 +229,7 @@ build(Daemon *daemon, const DaemonOptions *options, GError **error)
     daemon->reservations = open_reservations(daemon, options, uri);
     cycle_set_reservations(daemon->cycle, daemon->reservations);
     duties.reservations = daemon->reservations;
+    open_journal(daemon, options, uri);
     if (!hypervisor_start(daemon->hypervisor, error))
         return FALSE;
     search(daemon->hypervisor);
@@ -273,6 +287,7 @@ daemon_free(Daemon *daemon)
         return;
     g_clear_pointer(&daemon->bus, bus_free);
     g_clear_pointer(&daemon->cycle, cycle_free);
+    g_clear_pointer(&daemon->journal, journal_free);
     g_clear_object(&daemon->reservations);
     g_clear_object(&daemon->roster);
     g_clear_object(&daemon->hypervisor);

@@ -19,8 +19,9 @@ static const char *const kind_names[] = {
     [EVENT_BUDGET] = "budget",
     [EVENT_LEASE] = "lease",
     [EVENT_CONFIG] = "config",
+    [EVENT_JOURNAL] = "journal",
 };
-G_STATIC_ASSERT(G_N_ELEMENTS(kind_names) == EVENT_CONFIG + 1);
+G_STATIC_ASSERT(G_N_ELEMENTS(kind_names) == EVENT_JOURNAL + 1);
 
 const char *
 event_kind_name(EventKind kind)

@@ -26,6 +26,7 @@ typedef enum {
     EVENT_BUDGET,   /* the promises exceed the budget, or no longer do */
     EVENT_LEASE,    /* memory is asked for, granted, handed over, ... for a guest to come */
     EVENT_CONFIG,   /* the configuration was read anew, or refused */
+    EVENT_JOURNAL,  /* the journal cannot be written, or can again */
 } EventKind;
 
 typedef struct {

@@ -418,7 +418,7 @@ tell_decision(ManagedGuest *managed, const PlanGuest *plan, guint64 before)
                        managed->dry_run ? "would ask:" : "asked:", decision);
 }
 
-void
+guint64
 managed_guest_apply(ManagedGuest *managed, const PlanGuest *plan, gint64 now)
 {
     GuestStatus *status = &managed->status;
@@ -429,15 +429,17 @@ managed_guest_apply(ManagedGuest *managed, const PlanGuest *plan, gint64 now)
     managed_guest_shrink_apply(managed, plan, now);
     managed->raw = plan->raw;
     if (plan->pin != PLAN_PIN_NONE || plan->target == before)
-        return;
+        return 0;
     if (managed->dry_run) {
-        if (managed->proposed != plan->target)
-            tell_decision(managed, plan, before);
+        if (managed->proposed == plan->target)
+            return 0;
         managed->proposed = plan->target;
-        return;
+        status->decision = event_new_decision();
+    } else {
+        managed_guest_intend(managed, plan->target, FALSE, event_new_decision(), now);
     }
-    managed_guest_intend(managed, plan->target, FALSE, event_new_decision(), now);
     tell_decision(managed, plan, before);
+    return status->decision;
 }
 
 void

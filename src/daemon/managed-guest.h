@@ -89,8 +89,9 @@ char *managed_guest_describe_held_back(ManagedGuest *managed, gint64 now);
  */
 gboolean managed_guest_collect(ManagedGuest *managed, PlanGuest *plan, gint64 now);
 
-/* For the cycle: takes what was planned and asks the guest for it. */
-void managed_guest_apply(ManagedGuest *managed, const PlanGuest *plan, gint64 now);
+/* For the cycle: takes what was planned and asks the guest for it. Returns: the id of the
+ * decision; 0 if the guest is left as it is, or, in a dry run, would be. */
+guint64 managed_guest_apply(ManagedGuest *managed, const PlanGuest *plan, gint64 now);
 
 /* For the cycle: the guest gets back @bytes of what it gave for @lease, which came to nothing. */
 void managed_guest_give_back(ManagedGuest *managed, guint64 bytes, guint64 lease, gint64 now);

@@ -212,7 +212,8 @@ journal_guest_read_memory(JsonObject *object, PlanGuest *plan, JournalMemory *me
     gboolean good = TRUE;
 
     if (json_object_has_member(object, "state") &&
-        !journal_text_get_bytes(object, "state", &memory->state, sizeof memory->state)) {
+        (!journal_text_get_bytes(object, "state", &memory->state, sizeof memory->state) ||
+         !predictor_state_is_sane(&memory->state))) {
         plan->predictor->start(&memory->state);
         good = FALSE;
     }

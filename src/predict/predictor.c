@@ -35,3 +35,18 @@ predictor_start(PredictorState *state)
 {
     memset(state, 0, sizeof *state);
 }
+
+/* What is subtracted from a clock, or added to. */
+static gboolean
+is_time(gint64 time_us)
+{
+    return time_us >= 0 && time_us < G_MAXINT64 / 4;
+}
+
+gboolean
+predictor_state_is_sane(const PredictorState *state)
+{
+    return is_time(state->time_us) && is_time(state->seen_us) && is_time(state->trend.time_us) &&
+           is_time(state->cache.time_us) && is_time(state->histogram.reference_us) &&
+           is_time(state->histogram.last_us) && is_time(state->season.hour);
+}

@@ -81,6 +81,10 @@ extern const Predictor predictor_season;
 extern const Predictor predictor_trend;
 extern const Predictor predictor_working_set;
 
+/* Returns: whether @state, from whoever says it is one, can be given to a predictor without
+ *   harm. What it makes of it is another matter. */
+gboolean predictor_state_is_sane(const PredictorState *state);
+
 /* For tables: forgets everything. */
 void predictor_start(PredictorState *state);
 

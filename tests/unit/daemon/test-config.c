@@ -102,6 +102,9 @@ test_everything_is_read(void **state)
     assert_int_equal(config->interval_us, 500 * 1000);
     assert_string_equal(config->policy->name, "static");
     assert_int_equal(config->probe, PROBE_ALWAYS);
+    assert_true(config->journal.enabled);
+    assert_int_equal(config->journal.max_size, 1024 * MIB);
+    assert_int_equal(config->journal.max_age_us, 14 * G_TIME_SPAN_DAY);
 
     limits = config_guest_limits(config, "my web", &nothing);
     assert_int_equal(limits.floor, 128 * MIB);
@@ -164,6 +167,11 @@ test_bad_files_are_refused_with_the_place_and_the_reason(void **state)
         { "[host]\ninterval=nan\n", "[host] interval", "not an interval" },
         { "[policy]\nname=magic\n", "[policy] name", "unknown policy" },
         { "[policy]\nprobe=maybe\n", "[policy] probe", "neither wanted, always nor never" },
+        { "[journal]\nenabled=true\n", "[journal] enabled", "neither yes nor no" },
+        { "[journal]\nmax_size=100K\n", "[journal] max_size", "less than 1MiB" },
+        { "[journal]\nmax_age=7\n", "[journal] max_age", "hours, days or weeks" },
+        { "[journal]\nmax_age=-1d\n", "[journal] max_age", "hours, days or weeks" },
+        { "[journal]\nmax_age=99999999999999999999d\n", "[journal] max_age", "hours" },
         { "[defaults]\nweight=0\n", "[defaults] weight", "not a weight" },
         { "[defaults]\nfloor=2G\nceiling=1G\n", "[defaults]", "above the ceiling" },
         { "[guest \"web\"]\nmechanism=magic\n", "[guest \"web\"] mechanism", "not a mechanism" },

@@ -24,7 +24,7 @@ typedef struct {
     IntentStore *intents;
     Roster *roster;
     Cycle *cycle;
-    guint events[EVENT_CONFIG + 1];
+    guint events[EVENT_JOURNAL + 1];
     char *last_decision;
 } Bed;
 

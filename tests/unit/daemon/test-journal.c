@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The journal of a whole daemon above the hypervisor: what its files hold, how they
+ * are kept, who listens, and what becomes of it where nothing can be written.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <glib/gstdio.h>
+#include <unistd.h>
+
+#include "daemon/cycle.h"
+#include "journal/journal-file.h"
+#include "journal/journal-replay.h"
+#include "tests/fake/await.h"
+#include "tests/fake/fake-hypervisor.h"
+
+#define MIB (G_GUINT64_CONSTANT(1) << 20)
+#define URI "qmp:/fake"
+
+typedef struct {
+    char *folder; /* of the test */
+    char *journal_folder;
+    FakeHypervisor *hypervisor;
+    Config *config;
+    IntentStore *intents;
+    Roster *roster;
+    Cycle *cycle;
+    Journal *journal;
+    guint troubles;  /* how often people were told that it is not written, ... */
+    guint recovered; /* ... and that it is again */
+} Bed;
+
+static void
+on_event(Roster *roster, const Event *event, gpointer data)
+{
+    Bed *bed = data;
+
+    if (event->kind == EVENT_JOURNAL)
+        *(event->level == G_LOG_LEVEL_WARNING ? &bed->troubles : &bed->recovered) += 1;
+}
+
+static int
+bed_start(void **state)
+{
+    Bed *bed = g_new0(Bed, 1);
+
+    bed->folder = g_dir_make_tmp("memplug-journal-XXXXXX", NULL);
+    bed->journal_folder = g_build_filename(bed->folder, "journal", NULL);
+    bed->hypervisor = fake_hypervisor_new();
+    bed->config = config_load("/nonexistent/memplug.conf", FALSE, NULL);
+    bed->config->budget = 8192 * MIB;
+    bed->intents = intent_store_new_volatile();
+    bed->roster = roster_new(MEMPLUG_HYPERVISOR(bed->hypervisor), bed->config, bed->intents, FALSE);
+    g_signal_connect(bed->roster, "event", G_CALLBACK(on_event), bed);
+    bed->cycle =
+        cycle_new(MEMPLUG_HYPERVISOR(bed->hypervisor), bed->roster, bed->config, 8192 * MIB);
+    bed->journal = journal_new(bed->roster, bed->journal_folder, URI, 8192 * MIB, FALSE);
+    journal_configure(bed->journal, bed->config);
+    cycle_set_journal(bed->cycle, bed->journal);
+    *state = bed;
+    return 0;
+}
+
+static void
+remove_all(const char *folder)
+{
+    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
+    const char *name;
+
+    while (dir && (name = g_dir_read_name(dir))) {
+        g_autofree char *path = g_build_filename(folder, name, NULL);
+
+        if (g_file_test(path, G_FILE_TEST_IS_DIR))
+            remove_all(path);
+        else
+            g_unlink(path);
+    }
+    g_rmdir(folder);
+}
+
+static int
+bed_end(void **state)
+{
+    Bed *bed = *state;
+
+    cycle_free(bed->cycle);
+    journal_free(bed->journal);
+    g_object_unref(bed->roster);
+    await_quiet();
+    g_object_unref(bed->hypervisor);
+    intent_store_free(bed->intents);
+    config_free(bed->config);
+    remove_all(bed->folder);
+    g_free(bed->folder);
+    g_free(bed->journal_folder);
+    g_free(bed);
+    return 0;
+}
+
+static void
+live(Bed *bed, guint seconds)
+{
+    for (guint i = 0; i < seconds; i++) {
+        g_auto(Await) await = { NULL };
+
+        hypervisor_collect_async(MEMPLUG_HYPERVISOR(bed->hypervisor), 100, NULL, await_callback,
+                                 &await);
+        assert_true(hypervisor_collect_finish(MEMPLUG_HYPERVISOR(bed->hypervisor),
+                                              await_result(&await), NULL));
+        cycle_run(bed->cycle, g_get_monotonic_time());
+        await_ms(8);
+    }
+}
+
+static FakeGuest *
+add_guest(Bed *bed, const char *name, guint64 used)
+{
+    FakeGuest *guest = fake_guest_new(name, 256 * MIB, 256 * MIB, 0, TRUE);
+
+    fake_guest_add_virtio_mem(guest, 4096 * MIB);
+    fake_hypervisor_add(bed->hypervisor, guest, used);
+    await_quiet();
+    return guest;
+}
+
+/* Waits until all is written. Returns: the paths of the files. */
+static char **
+files_of(Bed *bed)
+{
+    JournalPlace place = journal_get_place(bed->journal);
+
+    if (place.writer)
+        journal_writer_sync(place.writer, 5 * G_USEC_PER_SEC);
+    return journal_writer_list(bed->journal_folder, place.prefix);
+}
+
+typedef struct {
+    guint decisions, settled, cycles;
+    guint64 last_decision;
+    guint different;
+} Found;
+
+static void
+read_file(const char *path, JournalDecoder *decoder, Found *found)
+{
+    g_autoptr(JournalReplay) replay = journal_replay_new();
+    g_autoptr(GError) error = NULL;
+    g_autoptr(JournalFile) file = journal_file_open(path, &error);
+    const char *line;
+    gsize length;
+
+    assert_non_null(file);
+    while ((line = journal_file_next(file, &length, &error))) {
+        JournalLineKind kind;
+
+        if (!journal_decoder_feed(decoder, line, (gssize)length, &kind, &error))
+            fail_msg("%.*s: %s", (int)length, line, error->message);
+        if (kind == JOURNAL_LINE_EVENT)
+            found->settled += g_str_equal(decoder->event.kind, "settled");
+        if (kind != JOURNAL_LINE_CYCLE)
+            continue;
+        found->cycles++;
+        journal_replay_cycle(replay, decoder);
+        for (guint i = 0; i < decoder->guests->len; i++) {
+            const JournalGuest *guest = decoder->guests->pdata[i];
+
+            found->decisions += guest->decided;
+            if (guest->decided)
+                found->last_decision = guest->decision.id;
+        }
+    }
+    assert_null(error);
+    found->different += replay->differences->len;
+}
+
+static void
+test_cycles_and_events_are_written(void **state)
+{
+    Bed *bed = *state;
+    g_autoptr(JournalDecoder) decoder = journal_decoder_new();
+    g_auto(GStrv) files = NULL;
+    Found found = { 0 };
+    GStatBuf status;
+
+    add_guest(bed, "web", 200 * MIB);
+    add_guest(bed, "db", 30 * MIB);
+    live(bed, 20);
+    files = files_of(bed);
+    assert_int_equal(g_strv_length(files), 1);
+    assert_int_equal(g_stat(files[0], &status), 0);
+    assert_int_equal(status.st_mode & 07777, 0640);
+
+    read_file(files[0], decoder, &found);
+    assert_true(found.cycles >= 20);
+    assert_true(found.decisions > 0);
+    assert_true(found.settled > 0);
+    assert_int_equal(found.different, 0);
+    assert_string_equal(decoder->header.uri, URI);
+    assert_int_equal(decoder->settings.plan.budget, 8192 * MIB);
+    assert_non_null(journal_decoder_find(decoder, "db"));
+    assert_true(found.last_decision <= (guint64)g_get_real_time());
+    assert_true(journal_writer_begun(files[0], journal_get_place(bed->journal).prefix) > 0);
+    assert_int_equal(bed->troubles, 0);
+}
+
+static void
+test_listeners_have_a_file_of_their_own(void **state)
+{
+    Bed *bed = *state;
+    const char *const only[] = { "web", NULL };
+    g_autofree char *path = NULL;
+    g_autoptr(JournalDecoder) decoder = journal_decoder_new();
+    g_autoptr(GString) text = g_string_new(NULL);
+    char buffer[65536];
+    Found found = { 0 };
+    gssize n;
+    int fd;
+
+    add_guest(bed, "web", 200 * MIB);
+    add_guest(bed, "db", 200 * MIB);
+    live(bed, 3);
+    fd = journal_listen(bed->journal, only, NULL);
+    assert_true(fd >= 0);
+    live(bed, 5);
+    n = read(fd, buffer, sizeof buffer);
+    assert_true(n > 0 && buffer[n - 1] == '\n');
+    path = g_build_filename(bed->folder, "heard", NULL);
+    assert_true(g_file_set_contents(path, buffer, n, NULL));
+    read_file(path, decoder, &found);
+    assert_true(found.cycles >= 5);
+    assert_int_equal(decoder->guests->len, 1);
+
+    /* He goes, and nobody minds. */
+    close(fd);
+    live(bed, 2);
+    for (guint i = 0; i < 8; i++)
+        close(journal_listen(bed->journal, NULL, NULL));
+    live(bed, 1);
+    fd = journal_listen(bed->journal, NULL, NULL);
+    assert_true(fd >= 0);
+    close(fd);
+}
+
+static void
+test_listeners_are_bounded(void **state)
+{
+    Bed *bed = *state;
+    g_autoptr(GError) error = NULL;
+    int fds[8];
+
+    for (guint i = 0; i < G_N_ELEMENTS(fds); i++)
+        fds[i] = journal_listen(bed->journal, NULL, NULL);
+    assert_int_equal(journal_listen(bed->journal, NULL, &error), -1);
+    assert_true(g_error_matches(error, G_IO_ERROR, G_IO_ERROR_BUSY));
+    for (guint i = 0; i < G_N_ELEMENTS(fds); i++)
+        close(fds[i]);
+}
+
+static void
+test_trouble_is_told_once_and_ends(void **state)
+{
+    Bed *bed = *state;
+    g_auto(GStrv) files = NULL;
+
+    assert_true(g_file_set_contents(bed->journal_folder, "in the way", -1, NULL));
+    add_guest(bed, "web", 200 * MIB);
+    live(bed, 3);
+    journal_writer_sync(journal_get_place(bed->journal).writer, 5 * G_USEC_PER_SEC);
+    await_quiet();
+    assert_int_equal(bed->troubles, 1);
+    live(bed, 2);
+    assert_int_equal(bed->troubles, 1);
+
+    /* Switched off and on, it does not wait for its time. */
+    g_unlink(bed->journal_folder);
+    bed->config->journal.enabled = FALSE;
+    journal_configure(bed->journal, bed->config);
+    assert_null(journal_get_place(bed->journal).folder);
+    bed->config->journal.enabled = TRUE;
+    journal_configure(bed->journal, bed->config);
+    live(bed, 2);
+    files = files_of(bed);
+    assert_int_equal(g_strv_length(files), 1);
+    assert_int_equal(bed->troubles, 1);
+}
+
+/*
+ * The writer alone
+ */
+
+static void
+on_told(gpointer data, const char *trouble)
+{
+    guint *told = data;
+
+    told[trouble ? 0 : 1]++;
+}
+
+/* Half of it random letters, so that it is compressed by less than that. */
+static GString *
+noise(gsize length)
+{
+    GString *text = g_string_sized_new(length);
+
+    while (text->len < length)
+        g_string_append_printf(text, "%08x%s", g_random_int(), text->len % 50 == 0 ? "\n" : "");
+    g_string_append_c(text, '\n');
+    return text;
+}
+
+static void
+test_files_are_kept_within_bounds(void **state)
+{
+    Bed *bed = *state;
+    const JournalKeeping keeping = { 400000, G_TIME_SPAN_DAY, 50000 };
+    g_autofree char *other = g_build_filename(bed->folder, "x-20200101T000000.000000Z.jsonl", NULL);
+    g_autofree char *old = g_build_filename(bed->folder, "a-20200101T000000.000000Z.jsonl", NULL);
+    g_auto(GStrv) files = NULL;
+    guint told[2] = { 0 };
+    JournalWriter *writer;
+    guint64 sum = 0;
+
+    /* One that a daemon before left, and one that is not ours. */
+    assert_true(g_file_set_contents(old, "{}\ntorn", -1, NULL));
+    assert_true(g_file_set_contents(other, "{}\n", -1, NULL));
+    writer = journal_writer_new(bed->folder, "a-", &keeping, on_told, told);
+    for (gint64 i = 0; i < 30; i++) {
+        g_autoptr(GString) text = noise(40000);
+
+        journal_writer_begin(writer, G_GINT64_CONSTANT(1700000000000000) + i);
+        assert_true(journal_writer_write(writer, text));
+        journal_writer_sync(writer, 5 * G_USEC_PER_SEC);
+        if (i == 0)
+            assert_false(g_file_test(old, G_FILE_TEST_EXISTS)); /* compressed */
+    }
+    files = journal_writer_list(bed->folder, "a-");
+    for (char **file = files; *file; file++) {
+        GStatBuf status;
+
+        assert_int_equal(g_stat(*file, &status), 0);
+        assert_int_equal(status.st_mode & 07777, 0640);
+        sum += (guint64)status.st_size;
+        /* All but the one that is being written. */
+        assert_true(g_str_has_suffix(*file, file[1] ? ".gz" : ".jsonl"));
+    }
+    assert_true(sum <= keeping.max_size);
+    assert_true(g_strv_length(files) > 5 && g_strv_length(files) < 30);
+    assert_int_equal(journal_writer_begun(files[0], "a-") / 1000000, 1700000000);
+    assert_true(g_file_test(other, G_FILE_TEST_EXISTS));
+    journal_writer_free(writer);
+    assert_int_equal(told[0], 0);
+}
+
+static void
+test_a_file_of_another_writer_is_left_alone(void **state)
+{
+    Bed *bed = *state;
+    const JournalKeeping keeping = { 1000, G_TIME_SPAN_DAY, 500 };
+    g_autoptr(GString) text = noise(2000);
+    JournalWriter *one = journal_writer_new(bed->folder, "a-", &keeping, NULL, NULL);
+    JournalWriter *two = journal_writer_new(bed->folder, "a-", &keeping, NULL, NULL);
+    g_auto(GStrv) files = NULL;
+
+    journal_writer_begin(one, 1000000);
+    journal_writer_write(one, text);
+    journal_writer_sync(one, 5 * G_USEC_PER_SEC);
+    journal_writer_begin(two, 2000000);
+    journal_writer_write(two, text);
+    journal_writer_sync(two, 5 * G_USEC_PER_SEC);
+    files = journal_writer_list(bed->folder, "a-");
+    assert_int_equal(g_strv_length(files), 2);
+    journal_writer_free(one);
+    journal_writer_free(two);
+}
+
+static void
+test_a_backlog_is_bounded(void **state)
+{
+    Bed *bed = *state;
+    const JournalKeeping keeping = { 1 << 30, G_TIME_SPAN_DAY, 1 << 28 };
+    g_autoptr(GString) huge = g_string_new(NULL);
+    JournalWriter *writer = journal_writer_new(bed->folder, "a-", &keeping, NULL, NULL);
+
+    g_string_set_size(huge, 20 * 1024 * 1024);
+    journal_writer_begin(writer, 1000000);
+    assert_false(journal_writer_write(writer, huge));
+    journal_writer_free(writer);
+}
+
+#define JOURNAL_TEST(f) cmocka_unit_test_setup_teardown(f, bed_start, bed_end)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        JOURNAL_TEST(test_cycles_and_events_are_written),
+        JOURNAL_TEST(test_listeners_have_a_file_of_their_own),
+        JOURNAL_TEST(test_listeners_are_bounded),
+        JOURNAL_TEST(test_trouble_is_told_once_and_ends),
+        JOURNAL_TEST(test_files_are_kept_within_bounds),
+        JOURNAL_TEST(test_a_file_of_another_writer_is_left_alone),
+        JOURNAL_TEST(test_a_backlog_is_bounded),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
