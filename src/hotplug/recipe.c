@@ -68,8 +68,11 @@ recipe_next_step(const GuestMemory *memory, guint64 target, Mechanism mechanism,
 
     if (question.means.balloon && memory->balloon_requested > wanted.balloon)
         return recipe_balloon(wanted.balloon);
+    /* It lets go what is wanted, but on its way to more it is stopped where that is too much:
+     * the host has no room for what comes in between. */
     if (balloon_moves && memory->ballooned > wanted.balloon)
-        return recipe_wait(RECIPE_BALLOON);
+        return memory->balloon_requested < wanted.balloon ? recipe_balloon(wanted.balloon)
+                                                          : recipe_wait(RECIPE_BALLOON);
 
     if (wanted.wait)
         return recipe_wait(wanted.wait);

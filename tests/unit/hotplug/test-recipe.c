@@ -185,6 +185,25 @@ test_balloon(void **state)
     guest_memory_clear(&memory);
 }
 
+/* A guest that was to have all of it, and on the way is to have less of it. */
+static void
+test_a_balloon_that_lets_too_much_go_is_stopped(void **state)
+{
+    GuestMemory memory = guest_of(512 * MIB, 512 * MIB, 0, TRUE);
+    Recipe recipe;
+
+    memory.ballooned = 256 * MIB;
+    memory.balloon_requested = 0;
+    recipe = recipe_next_step(&memory, 384 * MIB, MECHANISM_AUTO, NULL, 0);
+    assert_int_equal(recipe.verdict, RECIPE_STEP);
+    assert_int_equal(recipe.step.kind, MEMORY_STEP_SET_BALLOON);
+    assert_int_equal(recipe.step.size, 128 * MIB);
+
+    memory.balloon_requested = 128 * MIB;
+    recipe = recipe_next_step(&memory, 384 * MIB, MECHANISM_AUTO, NULL, 0);
+    assert_int_equal(recipe.verdict, RECIPE_WAIT);
+}
+
 static void
 test_virtio_mem_with_balloon_below_boot(void **state)
 {
@@ -473,6 +492,7 @@ main(void)
         cmocka_unit_test(test_dimm_alone_ends_above),
         cmocka_unit_test(test_virtio_mem),
         cmocka_unit_test(test_balloon),
+        cmocka_unit_test(test_a_balloon_that_lets_too_much_go_is_stopped),
         cmocka_unit_test(test_virtio_mem_with_balloon_below_boot),
         cmocka_unit_test(test_no_means),
         cmocka_unit_test(test_foreign_dimm_stays),
