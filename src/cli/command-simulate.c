@@ -242,6 +242,18 @@ run_all(Simulation *simulation, GPtrArray *rules, Series *series)
     return outcomes;
 }
 
+/* Settings that contradict each other are wrong usage. */
+static Simulation *
+make_simulation(const SimulationSettings *settings, GError **error)
+{
+    g_autoptr(GError) why = NULL;
+    Simulation *simulation = simulation_new(settings, &why);
+
+    if (!simulation)
+        g_set_error_literal(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, why->message);
+    return simulation;
+}
+
 static gboolean
 run(const CommandLine *line, Connection *connection, GError **error)
 {
@@ -258,7 +270,7 @@ run(const CommandLine *line, Connection *connection, GError **error)
         !(traces = load_traces(line, error)))
         return FALSE;
     settings.traces = traces;
-    simulation = simulation_new(&settings, error);
+    simulation = make_simulation(&settings, error);
     if (!simulation || (path && !(series = series_open(path->text, error))))
         return FALSE;
     outcomes = run_all(simulation, rules, series);

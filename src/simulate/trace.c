@@ -85,9 +85,11 @@ enter(TraceCursor *cursor, gint64 begin_us)
     cursor->end_us = begin_us + (end - from->time_us);
     passes = (double)(end - from->time_us);
     cursor->used = (double)from->used;
-    cursor->used_rate = ((double)to->used - (double)from->used) / passes;
+    cursor->used_end = (double)to->used;
+    cursor->used_rate = (cursor->used_end - cursor->used) / passes;
     cursor->cached = (double)from->cached;
-    cursor->cached_rate = ((double)to->cached - (double)from->cached) / passes;
+    cursor->cached_end = (double)to->cached;
+    cursor->cached_rate = (cursor->cached_end - cursor->cached) / passes;
 }
 
 void
@@ -116,16 +118,26 @@ trace_cursor_next(TraceCursor *cursor)
     enter(cursor, cursor->end_us);
 }
 
+/* Never beyond what stands at the ends, not by the last of a double's digits either: a guest
+ * that has just what it needs does not starve. */
+static double
+between(double begin, double end, double rate, gint64 passed)
+{
+    double at = begin + rate * (double)passed;
+
+    return rate < 0 ? CLAMP(at, end, begin) : CLAMP(at, begin, end);
+}
+
 double
 trace_cursor_used(const TraceCursor *cursor, gint64 now)
 {
-    return MAX(0, cursor->used + cursor->used_rate * (double)(now - cursor->begin_us));
+    return between(cursor->used, cursor->used_end, cursor->used_rate, now - cursor->begin_us);
 }
 
 double
 trace_cursor_cached(const TraceCursor *cursor, gint64 now)
 {
-    return MAX(0, cursor->cached + cursor->cached_rate * (double)(now - cursor->begin_us));
+    return between(cursor->cached, cursor->cached_end, cursor->cached_rate, now - cursor->begin_us);
 }
 
 double

@@ -53,12 +53,12 @@ gint64 trace_length(const Trace *trace);
 /* Where a guest is on its trace: a stretch between two points. Private but for reading. */
 typedef struct {
     const Trace *trace;
-    guint next;       /* the point that ends the stretch */
-    gint64 begin_us;  /* on the clock of the simulation */
-    gint64 end_us;    /* after @begin_us */
-    double used;      /* at the beginning, ... */
-    double used_rate; /* ... and what it grows by, bytes a µs */
-    double cached;
+    guint next;            /* the point that ends the stretch */
+    gint64 begin_us;       /* on the clock of the simulation */
+    gint64 end_us;         /* after @begin_us */
+    double used, used_end; /* at both ends, ... */
+    double used_rate;      /* ... and what it grows by, bytes a µs */
+    double cached, cached_end;
     double cached_rate;
 } TraceCursor;
 

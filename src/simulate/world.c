@@ -102,7 +102,7 @@ advance(World *world, guint i, gint64 now)
     GuestModel *guest = &world->guests[i];
 
     /* Each corner of the trace on the way is a row. */
-    while (world->rows && guest->cursor.end_us < now) {
+    while (world->rows && guest->cursor.end_us <= now) {
         guest_model_advance(guest, guest->cursor.end_us);
         add_present_row(world, i);
     }
