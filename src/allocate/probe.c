@@ -118,7 +118,7 @@ take_in(Probe *probe, const ProbeView *view)
     if (trial->outcomes == probe->outcomes)
         return;
     probe->outcomes = trial->outcomes;
-    if (trial->kind == SHRINK_PROBE && trial->outcome == SHRINK_OUTCOME_KEPT)
+    if (trial->ended_kind == SHRINK_PROBE && trial->outcome == SHRINK_OUTCOME_KEPT)
         probe->found = minus(view->demand, view->requested);
 }
 

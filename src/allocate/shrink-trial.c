@@ -90,6 +90,9 @@ conclude(ShrinkTrial *trial, ShrinkOutcome outcome, const char *reason)
 {
     trial->outcome = outcome;
     trial->reason = reason;
+    trial->ended_kind = trial->kind;
+    trial->ended_before = trial->before;
+    trial->ended_after = trial->after;
     trial->outcomes++;
 }
 

@@ -100,11 +100,13 @@ typedef struct {
 typedef struct {
     /* to be read by others */
     ShrinkTrialState state;
-    ShrinkKind kind;              /* of the step in hand */
-    guint64 before;               /* what the guest was asked to have before the step, ... */
-    guint64 after;                /* ... and after it */
-    ShrinkOutcome outcome;        /* of the latest trial that ended, ... */
-    const char *reason;           /* ... and why; static text, nullable */
+    ShrinkKind kind;       /* of the step in hand */
+    guint64 before;        /* what the guest was asked to have before the step, ... */
+    guint64 after;         /* ... and after it */
+    ShrinkOutcome outcome; /* of the latest trial that ended, ... */
+    const char *reason;    /* ... and why; static text, nullable */
+    ShrinkKind ended_kind; /* ... and of what step: the next may be in hand already */
+    guint64 ended_before, ended_after;
     guint outcomes;               /* how many have ended: it changes when there is news */
     guint failures[SHRINK_KINDS]; /* without a success in between */
     double stalled;               /* of the latest step kept: part of the stall budget */

@@ -11,11 +11,6 @@
 /* Samples tell what is to be known in rest; bursts are told by requests. */
 #define PERIOD_US G_USEC_PER_SEC
 
-/* What a guest is to keep available when it answers a SHRINK: an eighth, and not more than
- * what the predictor keeps ready for any guest. */
-#define RESERVE_DIVISOR 8
-#define RESERVE_MOST    (G_GUINT64_CONSTANT(64) << 20)
-
 static void
 on_hello(StatsChannel *channel, const StatsHello *hello, gboolean booted, gpointer data)
 {
@@ -35,6 +30,12 @@ static void
 on_urgent(StatsChannel *channel, const StatsUrgent *urgent, gpointer data)
 {
     managed_guest_urgent_take(data, urgent, URGENT_VALID_US, g_get_monotonic_time());
+}
+
+static void
+on_answer(StatsChannel *channel, const StatsAnswer *answer, gpointer data)
+{
+    managed_guest_shrink_answer(data, answer, g_get_monotonic_time());
 }
 
 /* Every turn of the channel's fortune once; that there is none is nothing to be told. */
@@ -74,6 +75,7 @@ managed_guest_channel_start(ManagedGuest *managed)
     g_signal_connect_object(managed->channel, "hello", G_CALLBACK(on_hello), managed, 0);
     g_signal_connect_object(managed->channel, "sample", G_CALLBACK(on_sample), managed, 0);
     g_signal_connect_object(managed->channel, "urgent", G_CALLBACK(on_urgent), managed, 0);
+    g_signal_connect_object(managed->channel, "answer", G_CALLBACK(on_answer), managed, 0);
     g_signal_connect_object(managed->channel, "state", G_CALLBACK(on_state), managed, 0);
     managed_guest_channel_tend(managed);
     stats_channel_start(managed->channel);
@@ -101,7 +103,7 @@ managed_guest_channel_tend(ManagedGuest *managed)
         .period_us = (guint64)MAX(PERIOD_US, managed->config->interval_us),
         .plug_us = (guint64)plug_time_expect(&managed->plug_time),
         .valid_us = URGENT_VALID_US,
-        .reserve = MIN(RESERVE_MOST, managed->status.actual / RESERVE_DIVISOR),
+        .reserve = shrink_signs_reserve(managed->status.actual),
         .growth = growth_of(managed),
     };
 

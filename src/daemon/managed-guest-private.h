@@ -55,8 +55,11 @@ void managed_guest_tell(ManagedGuest *managed, EventKind kind, GLogLevelFlags le
 void managed_guest_shrink_start(ManagedGuest *managed);
 
 /* For the cycle, before and after the plan. */
-void managed_guest_shrink_plan(ManagedGuest *managed, PlanGuest *plan);
+void managed_guest_shrink_plan(ManagedGuest *managed, PlanGuest *plan, gint64 now);
 void managed_guest_shrink_apply(ManagedGuest *managed, const PlanGuest *plan, gint64 now);
+
+/* The agent's answer to a shrink that was announced. */
+void managed_guest_shrink_answer(ManagedGuest *managed, const StatsAnswer *answer, gint64 now);
 
 /* For the cycle, before the plan. */
 void managed_guest_uptake_plan(ManagedGuest *managed, PlanGuest *plan, gint64 now);

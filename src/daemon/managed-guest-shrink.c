@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * A guest's shrinks on their way between the planner, which tries them (allocate/shrink-trial.h),
- * and the rest: what people are told of them.
+ * and the rest: its agent, which is asked and told, and people.
  */
 #include "daemon/managed-guest-private.h"
 #include "size/size.h"
@@ -15,21 +15,73 @@ managed_guest_shrink_start(ManagedGuest *managed)
     uptake_start(&managed->uptake);
 }
 
+/* A dry run takes nothing, so there is nothing to be announced. */
+static gboolean
+has_agent_that_answers(ManagedGuest *managed, gint64 now)
+{
+    const AgentClaims *claims = stats_channel_get_claims(managed->channel);
+
+    return !managed->dry_run && stats_channel_get_state(managed->channel) == STATS_CHANNEL_OPEN &&
+           guest_monitor_has_agent(&managed->monitor, now) && claims->greeted &&
+           (claims->hello.can & STATS_CAN_ANSWER) != 0;
+}
+
 void
-managed_guest_shrink_plan(ManagedGuest *managed, PlanGuest *plan)
+managed_guest_shrink_plan(ManagedGuest *managed, PlanGuest *plan, gint64 now)
 {
     plan->trial = &managed->trial;
     plan->probe = &managed->probe;
+    plan->answers = has_agent_that_answers(managed, now);
+}
+
+static const char *
+answer_reason(guint64 reason)
+{
+    static const char *const texts[] = {
+        [STATS_REASON_NONE] = "it gives no reason",
+        [STATS_REASON_LITTLE] = "too little would stay available",
+        [STATS_REASON_FALLING] = "what is available falls too fast",
+        [STATS_REASON_STALLING] = "its tasks waited for memory lately",
+        [STATS_REASON_SWAPPING] = "it read back from swap lately",
+        [STATS_REASON_UNKNOWN] = "it cannot tell how it is",
+    };
+
+    return reason < G_N_ELEMENTS(texts) ? texts[reason] : texts[STATS_REASON_NONE];
+}
+
+void
+managed_guest_shrink_answer(ManagedGuest *managed, const StatsAnswer *answer, gint64 now)
+{
+    shrink_trial_answer(&managed->trial, answer->id, answer->verdict == STATS_ANSWER_BEARS,
+                        answer_reason(answer->reason), now);
+}
+
+static void
+carry(ManagedGuest *managed, const ShrinkNotice *notice)
+{
+    const StatsShrink shrink = { .id = notice->id,
+                                 .size = notice->size,
+                                 .start_us = (guint64)notice->start_us,
+                                 .watch_us = (guint64)notice->watch_us };
+    const StatsShrinkEnd end = { .id = notice->id,
+                                 .outcome = notice->kind == SHRINK_NOTICE_DONE
+                                                ? STATS_SHRINK_DONE
+                                                : STATS_SHRINK_UNDONE };
+
+    if (notice->kind == SHRINK_NOTICE_SHRINK)
+        stats_channel_send_shrink(managed->channel, &shrink);
+    else
+        stats_channel_send_shrink_end(managed->channel, &end);
 }
 
 static void
 tell_outcome(ManagedGuest *managed, gint64 now)
 {
     const ShrinkTrial *trial = &managed->trial;
-    gint64 pause_us = MAX(trial->not_before[trial->kind] - now, 0);
-    g_autofree char *before = size_format_rounded(trial->before);
-    g_autofree char *after = size_format_rounded(trial->after);
-    const char *probe = trial->kind == SHRINK_PROBE ? "probe" : "shrink";
+    gint64 pause_us = MAX(trial->not_before[trial->ended_kind] - now, 0);
+    g_autofree char *before = size_format_rounded(trial->ended_before);
+    g_autofree char *after = size_format_rounded(trial->ended_after);
+    const char *probe = trial->ended_kind == SHRINK_PROBE ? "probe" : "shrink";
 
     switch (trial->outcome) {
     case SHRINK_OUTCOME_NONE:
@@ -59,7 +111,7 @@ managed_guest_shrink_apply(ManagedGuest *managed, const PlanGuest *plan, gint64 
     managed->status.found = plan->found;
     managed->status.limits = plan->pin == PLAN_PIN_NONE ? plan->limits : 0;
     while (shrink_trial_next_notice(&managed->trial, &notice))
-        ;
+        carry(managed, &notice);
     if (managed->outcomes == managed->trial.outcomes)
         return;
     managed->outcomes = managed->trial.outcomes;

@@ -403,7 +403,7 @@ managed_guest_collect(ManagedGuest *managed, PlanGuest *plan, gint64 now)
         .pin = pin_of(managed, now),
         .raw = managed->raw,
     };
-    managed_guest_shrink_plan(managed, plan);
+    managed_guest_shrink_plan(managed, plan, now);
     managed_guest_uptake_plan(managed, plan, now);
     managed_guest_urgent_plan(managed, plan, now);
     return TRUE;

@@ -203,7 +203,8 @@ make_sane(ShrinkTrial *trial)
     trial->reason = NULL;
     memset(trial->notices, 0, sizeof trial->notices);
     return trial->state <= SHRINK_TRIAL_UNDOING && trial->kind < SHRINK_KINDS &&
-           trial->wanted < SHRINK_KINDS && trial->outcome <= SHRINK_OUTCOME_REFUSED;
+           trial->wanted < SHRINK_KINDS && trial->ended_kind < SHRINK_KINDS &&
+           trial->outcome <= SHRINK_OUTCOME_REFUSED;
 }
 
 gboolean

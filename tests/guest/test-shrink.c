@@ -3,7 +3,8 @@
  * Shrinking that does no harm. In one guest, a program works on a small part of its memory
  * and leaves much of it cold; memplugd takes what can go, and the program goes on at its pace.
  * In the same guest then, another works on a file that only the page cache holds, which
- * counts as available: what is taken of that hurts, and is given back whole.
+ * counts as available: what is taken of that hurts, and is given back whole. And a guest that
+ * brings nothing online is named.
  *
  * Usage: test-shrink KERNEL-LINE
  */
@@ -210,11 +211,45 @@ test_shrink(void **state)
     test_scene_passed(scene);
 }
 
+/* Nothing in the guest brings memory online: it is named, with what to do. */
+static void
+test_nothing_online(void **state)
+{
+    TestScene *scene = *state;
+    const TestGuestOptions options = {
+        .kernel = kernel,
+        .no_udev_rule = TRUE,
+        .append = "memhp_default_state=offline",
+    };
+    g_autofree char *doctor = NULL, *info = NULL;
+    TestSceneGuest *guest = test_scene_boot(scene, &options);
+
+    test_scene_start_daemon(scene, "", NULL);
+    g_free(test_scene_memplug(scene, 0, "setmem", "guest", "768M", NULL));
+    test_scene_await(test_scene_log_has(scene, "of the 512 MiB plugged are not in use"),
+                     TEST_SCENE_PATIENCE);
+    doctor = test_scene_memplug(scene, 0, "doctor", "guest", NULL);
+    assert_non_null(strstr(doctor, "80-memplug-online.rules"));
+    info = test_scene_memplug(scene, 0, "info", "guest", NULL);
+    print_message("%s", strstr(info, "Plugged"));
+    assert_non_null(strstr(info, "not in use: see memplug doctor"));
+
+    /* And no longer, when it has been brought online. */
+    test_check(test_guest_run(guest->guest,
+                              "for block in /sys/devices/system/memory/memory*; do "
+                              "grep -q offline $block/state && echo online_movable "
+                              ">$block/state; done; true",
+                              NULL, &error));
+    test_scene_await(test_scene_log_has(scene, "uses what it was plugged"), TEST_SCENE_PATIENCE);
+    test_scene_passed(scene);
+}
+
 int
 main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         TEST_SCENE_CASE(test_shrink),
+        TEST_SCENE_CASE(test_nothing_online),
     };
 
     if (argc != 2) {

@@ -135,6 +135,8 @@ test_step_is_kept(void **state)
     assert_int_equal(shrink_trial_hold(&stage.trial, stage.now), SHRINK_HOLD_WATCHING);
     assert_in_range(watch_out(&stage), SHRINK_WATCH_AGENT_US, SHRINK_WATCH_AGENT_US + 2 * CYCLE);
     assert_int_equal(stage.trial.outcome, SHRINK_OUTCOME_KEPT);
+    assert_int_equal(stage.trial.ended_before, 1024 * MIB);
+    assert_int_equal(stage.trial.ended_after, 960 * MIB);
     assert_notice(&stage, SHRINK_NOTICE_DONE);
     /* The next one at once. */
     take_step(&stage);
