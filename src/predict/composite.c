@@ -12,10 +12,10 @@
  *     burst        what it can use up before memory comes   ┘
  *
  * What all of this is worth depends on how soon the guest can be helped. With an agent that is
- * 50 ms after memory begins to run out, at any speed; so little room is kept, and the past
- * is soon forgotten: a byte that is taken too early is back before it is missed. Without
+ * 50 ms after memory begins to run out, at any speed; so little room is kept, and peaks are
+ * soon forgotten: a byte that is taken too early is back before it is missed. Without
  * one, a burst shows in the next sample, up to a second later, and must be borne until then;
- * so there is more room, and peaks, windows and seasons are minded. Which of the two holds is
+ * so there is more room, and peaks and seasons are minded. Which of the two holds is
  * seen from where the samples come: when an agent falls silent, the balloon's statistics take
  * its place, and caution with them.
  */
@@ -33,27 +33,25 @@
 #define PEAK_HALF_LIFE_S        30.0
 #define PEAK_HALF_LIFE_ASKING_S 3.0
 
-/* What was used for nine tenths of the time is likely to be used again (Autopilot's choice
- * for batch jobs is the 95th percentile, that of VPA the 90th). */
-#define WINDOW_PART        0.9
-#define WINDOW_PART_ASKING 0.5
-
 /* A load that comes every day finds its memory there: a guest grows within seconds, but its
  * donors may take minutes. */
 #define SEASON_AHEAD_US (10 * 60 * (gint64)G_USEC_PER_SEC)
 
+/* A guest whose load comes and goes rises fast to where it was before, and no further: its trend
+ * says nothing beyond that. */
 static double
 find_growing(const PredictorState *state, const SampleRing *ring, const Usage *usage, gint64 now)
 {
     const Sample *before = sample_ring_get(ring, 1);
-    double age = (double)(now - usage->latest->time_us) / G_USEC_PER_SEC, gap, ahead;
+    double age = (double)(now - usage->latest->time_us) / G_USEC_PER_SEC, gap, ahead, growing;
 
     /* Inflating the balloon would look like a trend. */
     if (!before || usage->overhead < 0)
         return 0;
     gap = (double)(usage->latest->time_us - before->time_us) / G_USEC_PER_SEC;
     ahead = usage->asks ? HORIZON_ASKING_S : MIN(MAX(0, age) + gap + PLUG_S, HORIZON_MAX_S);
-    return holt_project(&state->trend, ahead);
+    growing = usage->used + holt_growth(&state->trend, ahead);
+    return usage->used <= state->top ? MIN(growing, state->top) : growing;
 }
 
 static Forecast
@@ -62,7 +60,7 @@ composite_forecast(PredictorState *state, const SampleRing *ring, guint64 actual
     UsageParts parts = { 0 };
     Forecast forecast;
     Usage usage;
-    double in_use, growing, cache, pressed, need, peak, window, season;
+    double in_use, growing, cache, pressed, need, peak, season;
 
     if (!usage_look(state, ring, actual, now, &usage, &forecast))
         return forecast;
@@ -78,7 +76,6 @@ composite_forecast(PredictorState *state, const SampleRing *ring, guint64 actual
 
     peak = usage_follow_peak(state, &usage, need,
                              usage.asks ? PEAK_HALF_LIFE_ASKING_S : PEAK_HALF_LIFE_S, now);
-    window = histogram_percentile(&state->histogram, usage.asks ? WINDOW_PART_ASKING : WINDOW_PART);
     season = season_expect(&state->season, now, SEASON_AHEAD_US);
 
     usage_add_part(&parts, "burst", "room for its fastest burst",
@@ -86,7 +83,7 @@ composite_forecast(PredictorState *state, const SampleRing *ring, guint64 actual
     usage_add_part(&parts, "season", "what it uses at this time",
                    season > 0 && !usage.asks ? usage_with_room(&usage, season) : 0);
     usage_add_part(&parts, "window", "what it used most of the time",
-                   window > 0 ? usage_with_room(&usage, window) : 0);
+                   state->window > 0 ? usage_with_room(&usage, state->window) : 0);
     usage_add_part(&parts, "recent peak", "a recent peak", peak > need ? peak : 0);
     usage_add_part(&parts, "page cache", "in use and page cache worth keeping", cache);
     usage_add_part(&parts, "trend", "growing", growing);

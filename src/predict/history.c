@@ -14,6 +14,14 @@ take_in(PredictorState *state, const Sample *sample, const Sample *before, doubl
         season_add(&state->season, used, sample->time_us);
 }
 
+/* Of the past alone, so that the latest sample is held against something that it is no part of. */
+static void
+read_window(PredictorState *state)
+{
+    state->window = histogram_percentile(&state->histogram, HISTORY_WINDOW);
+    state->top = histogram_percentile(&state->histogram, HISTORY_TOP);
+}
+
 void
 history_take_in(PredictorState *state, const SampleRing *ring, const Usage *usage, guint parts)
 {
@@ -24,6 +32,8 @@ history_take_in(PredictorState *state, const SampleRing *ring, const Usage *usag
     while ((sample = sample_ring_get(ring, unseen)) && sample->time_us > state->seen_us)
         unseen++;
     for (; unseen > 0; unseen--) {
+        if (unseen == 1 && parts & HISTORY_HISTOGRAM)
+            read_window(state);
         sample = sample_ring_get(ring, unseen - 1);
         take_in(state, sample, sample_ring_get(ring, unseen),
                 MAX(0, (double)sample_used(sample) + inside), parts);

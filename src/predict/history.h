@@ -15,6 +15,13 @@ typedef enum {
     HISTORY_SEASON = 1 << 3,
 } HistoryPart;
 
+/* What comes and goes, but is there for a quarter of the time, is kept ready: else it would be
+ * taken and given back each time. (Autopilot and VPA take the 95th and 90th percentile: what
+ * they resize they restart.) */
+#define HISTORY_WINDOW 0.75
+/* A guest that rises no further than here is only back where it was. */
+#define HISTORY_TOP 0.99
+
 /* @parts: HistoryPart */
 void history_take_in(PredictorState *state, const SampleRing *ring, const Usage *usage,
                      guint parts);

@@ -6,8 +6,9 @@
 #include "predict/usage.h"
 
 /* The level follows the samples, with a little less weight for a single odd one; */
-#define LEVEL_HALF_LIFE_S 0.5
-/* the slope is that of the last few seconds: bursts last no longer. */
+#define LEVEL_HALF_LIFE_S 0.25
+/* the slope by a third of a step a second ago, so that a burst shows in its first sample, but what
+ * may be noise is projected by less than its own size (Neon: by half of it). */
 #define SLOPE_HALF_LIFE_S 1.5
 /* Looks farther apart tell of no trend: it begins anew. */
 #define GAP_MOST_S 10.0
@@ -48,7 +49,7 @@ holt_update(Holt *holt, const Sample *latest, const Sample *before, double used)
 }
 
 double
-holt_project(const Holt *holt, double ahead)
+holt_growth(const Holt *holt, double ahead)
 {
-    return MAX(0, holt->level + holt->slope * ahead - holt->swapped);
+    return MAX(0, holt->slope * ahead);
 }

@@ -21,5 +21,6 @@ typedef struct {
 /* Takes in @used bytes as of @latest; @before (nullable) is the sample before it. */
 void holt_update(Holt *holt, const Sample *latest, const Sample *before, double used);
 
-/* Returns: bytes used @ahead seconds after the last sample; less than now if it falls. */
-double holt_project(const Holt *holt, double ahead);
+/* Returns: bytes by which use will have grown @ahead seconds after the last sample; 0 if it
+ *   falls. */
+double holt_growth(const Holt *holt, double ahead);

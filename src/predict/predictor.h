@@ -62,6 +62,8 @@ typedef struct {
     Holt trend;
     CacheSet cache;
     Histogram histogram;
+    double window, top; /* bytes: below them it was for most, and nearly all, of the time before
+                         * the last sample */
     Season season;
 } PredictorState;
 

@@ -36,7 +36,7 @@ trend_forecast(PredictorState *state, const SampleRing *ring, guint64 actual, gi
     in_use = usage_with_room(&usage, usage.used);
     /* Inflating the balloon would look like a trend. */
     if (before && usage.overhead >= 0)
-        growing = holt_project(&state->trend, ahead_s(usage.latest, before, now));
+        growing = usage.used + holt_growth(&state->trend, ahead_s(usage.latest, before, now));
     growing = growing > usage.used ? usage_with_room(&usage, growing) : 0;
     pressed = usage_pressed_need(&usage);
     usage_add_part(&parts, "trend", "growing", growing);

@@ -87,6 +87,7 @@ guest_model_sample(GuestModel *guest)
     double swapped = lacked(used, actual);
     const Sample sample = {
         .time_us = guest->now_us,
+        .source = guest->source,
         .fields =
             SAMPLE_AVAILABLE | SAMPLE_SWAP | SAMPLE_STALLS | SAMPLE_COMMITTED | SAMPLE_SWAP_SIZE,
         .total = guest->actual,

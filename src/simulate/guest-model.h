@@ -44,6 +44,7 @@ typedef struct {
 
     /* What it tells. */
     gint64 sample_us;         /* when the next sample is taken */
+    SampleSource source;      /* who tells: one with an agent can ask, too */
     double swap_in, swap_out; /* bytes */
     double stalls;
     SampleRing ring;

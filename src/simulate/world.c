@@ -232,7 +232,7 @@ world_init(World *world)
         world->watcher && world->watcher->rows ? g_array_new(FALSE, FALSE, sizeof(WorldRow)) : NULL;
     world->tick_us = settings->policy ? settings->interval_us : settings->duration_us;
     world->soon_us = G_MAXINT64;
-    world->with_agents = settings->agents && settings->policy && settings->policy->interval_us == 0;
+    world->with_agents = settings->agents && settings->policy && !settings->policy->paced;
     world->plan_settings = (PlanSettings){
         .policy = settings->policy,
         .tuning = limit_tuning_default,
@@ -249,6 +249,7 @@ place_guest(World *world, guint i)
     GuestModel *guest = &world->guests[i];
 
     guest_model_init(guest, spec, world->settings->devices, world->settings->seed, i);
+    guest->source = world->with_agents ? SAMPLE_SOURCE_AGENT : SAMPLE_SOURCE_BALLOON;
     agent_model_init(&world->agents[i]);
     world->plan[i] = (PlanGuest){
         .ring = &guest->ring,

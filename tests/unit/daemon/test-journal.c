@@ -187,7 +187,7 @@ test_cycles_and_events_are_written(void **state)
     Found found = { 0 };
     GStatBuf status;
 
-    add_guest(bed, "web", 200 * MIB);
+    add_guest(bed, "web", 230 * MIB);
     add_guest(bed, "db", 30 * MIB);
     live(bed, 20);
     files = files_of(bed);

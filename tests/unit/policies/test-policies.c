@@ -72,6 +72,81 @@ test_balance_shares_what_is_scarce(void **state)
     assert_allocates(&policy_balance, 2500, guests, 275, 825, 1400);
 }
 
+/* @used of it in use, @need with headroom, @demand with what is remembered. */
+static GuestView
+busy(guint64 used_mib, guint64 need_mib, guint64 demand_mib)
+{
+    GuestView view = guest(1024, demand_mib);
+
+    view.used = used_mib * MIB;
+    view.need = need_mib * MIB;
+    return view;
+}
+
+/* Whose loss is least goes first: what is remembered, then headroom, use at last. */
+static void
+test_balance_takes_what_is_missed_least(void **state)
+{
+    GuestView guests[] = { busy(1000, 1250, 1250), busy(400, 500, 2000) };
+
+    assert_allocates(&policy_balance, 3250, guests, 1250, 2000);
+    assert_allocates(&policy_balance, 2000, guests, 1250, 750);
+    assert_allocates(&policy_balance, 1750, guests, 1250, 500);
+    /* Now headroom: the smaller guest keeps its own, as a smaller share would have it. */
+    assert_allocates(&policy_balance, 1600, guests, 1100, 500);
+    assert_allocates(&policy_balance, 1450, guests, 1000, 450);
+    assert_allocates(&policy_balance, 1400, guests, 1000, 400);
+    /* And now what is in use. */
+    assert_allocates(&policy_balance, 1200, guests, 800, 400);
+    assert_allocates(&policy_balance, 700, guests, 350, 350);
+}
+
+/* What it swapped out it would use at once, so headroom of others yields to it. */
+static void
+test_balance_relieves_a_pressed_guest_first(void **state)
+{
+    GuestView guests[] = { busy(1000, 1250, 1250), busy(1900, 2150, 2150) };
+
+    assert_allocates(&policy_balance, 3200, guests, 1250, 1950);
+    guests[1].pressed = TRUE;
+    assert_allocates(&policy_balance, 3200, guests, 1050, 2150);
+    assert_allocates(&policy_balance, 3100, guests, 1000, 2100);
+}
+
+/* Of two that would keep as much in reserve, the busy one keeps more. */
+static void
+test_balance_taxes_idle_memory(void **state)
+{
+    const GuestView guests[] = { busy(1200, 1200, 2000), busy(200, 200, 2000) };
+
+    /* Level L: 1200 + (L - 1200) / 4 and 200 + (L - 200) / 4 make 2700 where L is 3300. */
+    assert_allocates(&policy_balance, 2700, guests, 1725, 975);
+}
+
+static void
+test_balance_shares_surplus_if_told_to(void **state)
+{
+    GuestView guests[] = { busy(500, 600, 600), busy(500, 600, 600), busy(500, 600, 600) };
+    HostView host = { .budget = 3000 * MIB, .share = TRUE };
+    guint64 targets[3];
+
+    policy_balance.allocate(&host, guests, 3, targets);
+    for (guint i = 0; i < 3; i++)
+        assert_int_equal(targets[i], 1000 * MIB);
+
+    /* By weight, up to the ceiling, and none while something is demanded and not there. */
+    guests[0].ceiling = 650 * MIB;
+    guests[1].weight = 4;
+    policy_balance.allocate(&host, guests, 3, targets);
+    assert_int_equal(targets[0], 650 * MIB);
+    assert_int_equal((targets[1] + MIB / 2) / MIB, 1655);
+    assert_int_equal((targets[2] + MIB / 2) / MIB, 695);
+    host.budget = 1800 * MIB;
+    policy_balance.allocate(&host, guests, 3, targets);
+    for (guint i = 0; i < 3; i++)
+        assert_int_equal(targets[i], 600 * MIB);
+}
+
 static void
 test_balance_without_room(void **state)
 {
@@ -114,7 +189,7 @@ test_policies_are_found_by_name(void **state)
         assert_ptr_equal(policy_find((*policy)->name), *policy);
         assert_non_null((*policy)->summary);
     }
-    assert_true(n >= 2);
+    assert_int_equal(n, 8);
     assert_ptr_equal(policy_list()[0], &policy_balance);
     assert_null(policy_find("Balance"));
     assert_null(policy_find(""));
@@ -135,6 +210,10 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_balance_gives_what_is_demanded),
         cmocka_unit_test(test_balance_shares_what_is_scarce),
+        cmocka_unit_test(test_balance_takes_what_is_missed_least),
+        cmocka_unit_test(test_balance_relieves_a_pressed_guest_first),
+        cmocka_unit_test(test_balance_taxes_idle_memory),
+        cmocka_unit_test(test_balance_shares_surplus_if_told_to),
         cmocka_unit_test(test_balance_without_room),
         cmocka_unit_test(test_static_leaves_guests_alone),
         cmocka_unit_test(test_static_cuts_in_proportion),

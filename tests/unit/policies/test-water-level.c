@@ -75,6 +75,27 @@ test_what_cannot_be_split_is_left(void **state)
 }
 
 static void
+test_tax_beyond_what_is_busy(void **state)
+{
+    WaterVessel vessels[] = { { 0, 1000, 1, .busy = 200, .tax = 4 },
+                              { 0, 1000, 1, .busy = 100, .tax = 4 } };
+
+    /* Up to 100 the same; then the second rises a quarter as fast, from 200 on both. */
+    water_level_fill(vessels, 2, 200);
+    assert_int_equal(vessels[0].amount, 100);
+    assert_int_equal(vessels[1].amount, 100);
+    water_level_fill(vessels, 2, 325);
+    assert_int_equal(vessels[0].amount, 200);
+    assert_int_equal(vessels[1].amount, 125);
+    water_level_fill(vessels, 2, 525);
+    assert_int_equal(vessels[0].amount, 300);
+    assert_int_equal(vessels[1].amount, 225);
+    water_level_fill(vessels, 2, 2000);
+    assert_int_equal(vessels[0].amount, 1000);
+    assert_int_equal(vessels[1].amount, 1000);
+}
+
+static void
 test_extremes(void **state)
 {
     WaterVessel vessels[] = { { 0, G_MAXUINT64, 1000 },
@@ -91,6 +112,10 @@ test_extremes(void **state)
     assert_true(vessels[1].amount <= G_MAXUINT64 >> 29);
     assert_true(vessels[0].amount >= G_MAXUINT64 - vessels[1].amount - 1);
 
+    vessels[1] = (WaterVessel){ 0, G_MAXUINT64, 1e-9, .tax = WATER_TAX_MAX };
+    water_level_fill(vessels, 2, G_MAXUINT64);
+    assert_true(vessels[1].amount <= G_MAXUINT64 >> 29);
+
     water_level_fill(NULL, 0, 5);
 }
 
@@ -104,6 +129,7 @@ main(void)
         cmocka_unit_test(test_weights_are_widths),
         cmocka_unit_test(test_weights_are_nearly_exact),
         cmocka_unit_test(test_what_cannot_be_split_is_left),
+        cmocka_unit_test(test_tax_beyond_what_is_busy),
         cmocka_unit_test(test_extremes),
     };
 
