@@ -39,7 +39,7 @@ agent_start(Agent *agent, const AgentOptions *options)
     channel_start(&agent->channel, options->port);
 
     stats_frame_clear(&agent->hello, STATS_FRAME_HELLO);
-    agent->hello.hello.can = STATS_CAN_WATCH | STATS_CAN_ANSWER;
+    agent->hello.hello.can = STATS_CAN_ANSWER | (options->no_forecast ? 0 : STATS_CAN_WATCH);
     agent->hello.hello.can |= options->stall_fd >= 0 ? STATS_CAN_STALL : 0;
     agent->hello.hello.fastest = options->fastest;
     strncpy(agent->hello.hello.agent, options->description, STATS_VERSION_ROOM - 1);
@@ -108,8 +108,12 @@ look(Agent *agent, int64_t now)
     sample->time_us = (uint64_t)now;
     if (!collector_look(&agent->collector, sample))
         return false;
-    if (watch_look(&agent->watch, &(WatchLook){ now, sample->total, collect_available(sample) },
-                   &request))
+    if (!watch_look(&agent->watch, &(WatchLook){ now, sample->total, collect_available(sample) },
+                    &request))
+        return true;
+    if (agent->options.no_forecast)
+        watch_withdraw(&agent->watch);
+    else
         send_urgent(agent, STATS_URGENT_FORECAST, &request, now);
     return true;
 }
@@ -128,7 +132,7 @@ look_and_sample(Agent *agent, int64_t now)
     }
     if (is_due)
         agent->sample_us = now + every;
-    agent->look_us = now + watch_interval(&agent->watch);
+    agent->look_us = now + (agent->options.no_forecast ? every : watch_interval(&agent->watch));
 }
 
 static void

@@ -24,6 +24,7 @@ typedef struct {
     const char *root;        /* "", or a folder with other /proc and /sys */
     uint64_t period_us;      /* of samples, unless the host says otherwise */
     uint64_t fastest;        /* see speed.h */
+    bool no_forecast;        /* does not look ahead: only samples, and stalls if it is told */
     int stall_fd;            /* see stall-trigger.h; -1: none; closed by agent_stop() */
     const char *description; /* name and version */
 } AgentOptions;

@@ -9,6 +9,7 @@
 #include <getopt.h>
 #include <linux/capability.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,8 @@ typedef struct {
     const char *port;
     const char *root;
     unsigned long period_ms;
+    bool no_forecast;
+    bool no_stall;
 } Arguments;
 
 static volatile sig_atomic_t stopped;
@@ -50,6 +53,8 @@ print_usage(FILE *to)
           "  --port=PATH    virtio serial port, or UNIX socket\n"
           "                 (" DEFAULT_PORT ")\n"
           "  --period=MS    from one sample to the next, until the host says otherwise (1000)\n"
+          "  --no-forecast  do not look ahead: ask only when tasks wait already\n"
+          "  --no-stall     do not ask when tasks wait\n"
           "  --root=DIR     read DIR/proc and DIR/sys\n"
           "  --version\n"
           "  --help\n",
@@ -63,7 +68,8 @@ parse_arguments(int argc, char **argv, Arguments *arguments)
     static const struct option options[] = {
         { "port", required_argument, NULL, 'p' },   { "root", required_argument, NULL, 'r' },
         { "period", required_argument, NULL, 't' }, { "version", no_argument, NULL, 'v' },
-        { "help", no_argument, NULL, 'h' },         { 0 },
+        { "help", no_argument, NULL, 'h' },         { "no-forecast", no_argument, NULL, 'F' },
+        { "no-stall", no_argument, NULL, 'S' },     { 0 },
     };
     int option;
     char *end;
@@ -80,6 +86,10 @@ parse_arguments(int argc, char **argv, Arguments *arguments)
                         PERIOD_MOST_MS);
                 return 2;
             }
+        } else if (option == 'F') {
+            arguments->no_forecast = true;
+        } else if (option == 'S') {
+            arguments->no_stall = true;
         } else if (option == 'v') {
             puts("memplug-guest " MEMPLUG_VERSION);
             return 0;
@@ -219,7 +229,8 @@ main(int argc, char **argv)
         .root = arguments.root,
         .period_us = arguments.period_ms * 1000,
         .fastest = measure_speed(arguments.root),
-        .stall_fd = stall_trigger_open(arguments.root),
+        .no_forecast = arguments.no_forecast,
+        .stall_fd = arguments.no_stall ? -1 : stall_trigger_open(arguments.root),
         .description = "memplug-guest " MEMPLUG_VERSION,
     };
     drop_capabilities();

@@ -341,6 +341,12 @@ watch_look(Watch *watch, const WatchLook *look, WatchRequest *request)
     return true;
 }
 
+void
+watch_withdraw(Watch *watch)
+{
+    watch->asking = false;
+}
+
 bool
 watch_stall(Watch *watch, int64_t now, WatchRequest *request)
 {

@@ -90,6 +90,9 @@ bool watch_look(Watch *watch, const WatchLook *look, WatchRequest *request);
 /* The same when tasks wait for memory at @now, whatever the forecast was. */
 bool watch_stall(Watch *watch, int64_t now, WatchRequest *request);
 
+/* A request was not made: what was to be asked may be asked again. */
+void watch_withdraw(Watch *watch);
+
 /* Returns: µs from the latest look to the next. */
 int64_t watch_interval(const Watch *watch);
 

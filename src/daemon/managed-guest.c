@@ -145,6 +145,10 @@ managed_guest_intend(ManagedGuest *managed, guint64 requested, gboolean held, gu
         managed->grown_us = now;
     else if (requested < status->requested)
         managed->shrunk_us = now;
+    if (held) {
+        urgent_forget(&managed->urgent); /* an administrator's word is above the agent's */
+        managed->urgent_from_us = 0;
+    }
     status->requested = requested;
     status->held = held;
     status->decision = decision;

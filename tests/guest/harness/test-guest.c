@@ -72,6 +72,9 @@ test_guest_start(TestRoom *room, const char *folder, const TestGuestOptions *opt
     guest->console = test_room_path(room, console_name);
 
     TestMachinePaths paths = { .monitor = guest->monitor, .console = guest->console };
+    g_autofree char *stats_name = g_strconcat(guest->name, ".stats", NULL);
+    g_autofree char *stats = g_build_filename(folder, stats_name, NULL);
+    paths.stats = stats;
     g_autofree char *control_path = NULL, *witness_path = NULL;
     g_autoptr(GSocket) control = listen_at(room, guest->name, ".control", &control_path, error);
     if (control == NULL)
@@ -299,6 +302,26 @@ test_guest_wait_total(TestGuest *guest, guint64 bytes, guint64 tolerance, gint64
                 " was expected",
                 guest->name, total, bytes);
     return FALSE;
+}
+
+gboolean
+test_guest_agent_start(TestGuest *guest, const char *arguments, GError **error)
+{
+    g_autofree char *script = g_strdup_printf(
+        "memplug-guest %s </dev/null >>/run/agent.log 2>&1 & echo $! >/run/agent.pid", arguments);
+
+    return test_guest_run(guest, script, NULL, error);
+}
+
+gboolean
+test_guest_agent_stop(TestGuest *guest, GError **error)
+{
+    return test_guest_run(guest,
+                          "kill $(cat /run/agent.pid) 2>/dev/null; "
+                          "while [ -d /proc/$(cat /run/agent.pid)/fd ] && "
+                          "[ -n \"$(ls /proc/$(cat /run/agent.pid)/fd 2>/dev/null)\" ]; "
+                          "do sleep 0.05; done",
+                          NULL, error);
 }
 
 gboolean

@@ -29,6 +29,7 @@ typedef struct {
     guint64 virtio_mem_at_boot; /* what is requested of it before the boot, bytes (0) */
     gboolean no_balloon;        /* without virtio-balloon (with) */
     gboolean free_page_reporting;
+    gboolean stats_port;      /* with the port of the agent, NAME.stats (without) */
     gboolean no_udev_rule;    /* an image without memplug's rule (with) */
     gboolean reboots;         /* a reset starts the guest anew (it ends QEMU) */
     const char *append;       /* more of the kernel's command line */
@@ -131,6 +132,17 @@ guint64 test_guest_report_zone(JsonObject *report, const char *zone);
  */
 gboolean test_guest_wait_total(TestGuest *guest, guint64 bytes, guint64 tolerance,
                                gint64 timeout_us, GError **error);
+
+/*
+ * test_guest_agent_start:
+ * @arguments: of memplug-guest: "--no-forecast"; "" for none
+ *
+ * Starts the agent, which is in every image, as its unit would. The guest needs a stats port.
+ */
+gboolean test_guest_agent_start(TestGuest *guest, const char *arguments, GError **error);
+
+/* Ends whatever has the stats port, and waits for its end. */
+gboolean test_guest_agent_stop(TestGuest *guest, GError **error);
 
 /* Swap of @bytes on zram, as a small cloud guest has it. */
 gboolean test_guest_swap_on(TestGuest *guest, guint64 bytes, GError **error);

@@ -155,12 +155,21 @@ add_channels(GStrvBuilder *line, const TestMachinePaths *paths)
 }
 
 static void
-add_devices(GStrvBuilder *line, const TestGuestOptions *options, gboolean pcie)
+add_devices(GStrvBuilder *line, const TestGuestOptions *options, const TestMachinePaths *paths,
+            gboolean pcie)
 {
     if (!options->no_balloon) {
         add(line, "-device");
         add(line, "virtio-balloon-pci,id=balloon0%s",
             options->free_page_reporting ? ",free-page-reporting=on" : "");
+    }
+    if (options->stats_port) {
+        add(line, "-device");
+        add(line, "virtio-serial-pci");
+        add(line, "-chardev");
+        add(line, "socket,id=stats,path=%s,server=on,wait=off", paths->stats);
+        add(line, "-device");
+        add(line, "virtserialport,chardev=stats,name=org.memplug.stats.0");
     }
     if (options->virtio_mem != 0) {
         if (pcie) {
@@ -212,7 +221,7 @@ test_machine_arguments(const TestGuestOptions *options, const TestMachinePaths *
     add_accelerator(line);
     add_memory(line, options);
     add_channels(line, paths);
-    add_devices(line, options, g_str_has_prefix(machine, "q35"));
+    add_devices(line, options, paths, g_str_has_prefix(machine, "q35"));
     add_kernel(line, options, image);
     if (options->extra != NULL)
         g_strv_builder_addv(line, (const char **)options->extra);

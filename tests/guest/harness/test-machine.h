@@ -9,6 +9,7 @@
 /* Addresses of the guest's sockets and files. */
 typedef struct {
     const char *monitor; /* QEMU serves it */
+    const char *stats;   /* QEMU serves it: the stats channel */
     const char *witness; /* QEMU connects to it: a monitor */
     const char *control; /* QEMU connects to it: the second serial port */
     const char *console; /* a file: the first serial port */

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * burst SIZE: uses SIZE bytes (K, M, G) as fast as it can, and tells how that went:
+ *
+ *   first_ms=  from its start until MemTotal was larger; -1: it never was
+ *   done_ms=   from its start until all was in use; -1: it was killed
+ *   some_us= full_us=   by how much the stall times of the whole guest grew
+ *   oom_kills=   how many programs were killed for lack of memory meanwhile
+ *   swapped=     pages that went to swap
+ *
+ * The program itself looks at MemTotal, after each MiB: new memory counts from when the
+ * one who needs it can have it. A child does the work, so that its end can be told. Pages are
+ * filled as memory-user fills them.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PAGE  ((size_t)4096)
+#define NOISE (PAGE / 4)
+#define LOOK  ((size_t)1 << 20) /* between two looks at MemTotal */
+
+/* What parent and child share. */
+struct course {
+    int64_t first_us;
+    int64_t done_us;
+};
+
+struct stalls {
+    long long some_us, full_us, oom_kills, swapped;
+};
+
+static int64_t
+now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static void
+read_text(const char *path, char *text, size_t size)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t length = fd >= 0 ? read(fd, text, size - 1) : -1;
+    text[length > 0 ? length : 0] = '\0';
+    if (fd >= 0)
+        close(fd);
+}
+
+/* The number behind the first @key of @text; -1 without one. */
+static long long
+number_after(const char *text, const char *key)
+{
+    const char *at = strstr(text, key);
+    return at != NULL ? strtoll(at + strlen(key), NULL, 10) : -1;
+}
+
+static struct stalls
+read_stalls(void)
+{
+    static char text[16384];
+    struct stalls stalls = { -1, -1, -1, -1 };
+    read_text("/proc/pressure/memory", text, sizeof text);
+    const char *full = strstr(text, "full");
+    stalls.some_us = number_after(text, "total=");
+    stalls.full_us = full != NULL ? number_after(full, "total=") : -1;
+    read_text("/proc/vmstat", text, sizeof text);
+    stalls.oom_kills = number_after(text, "oom_kill ");
+    stalls.swapped = number_after(text, "pswpout ");
+    return stalls;
+}
+
+static long long
+mem_total(int fd)
+{
+    char text[64];
+    ssize_t length = pread(fd, text, sizeof text - 1, 0);
+    text[length > 0 ? length : 0] = '\0';
+    return number_after(text, "MemTotal:");
+}
+
+static void
+fill_page(char *page)
+{
+    static uint64_t noise = 88172645463325252u;
+    uint64_t *words = (uint64_t *)page;
+    for (size_t i = 0; i < NOISE / sizeof *words; i++) {
+        noise ^= noise << 13;
+        noise ^= noise >> 7;
+        noise ^= noise << 17;
+        words[i] = noise;
+    }
+}
+
+/* The harness' shell is exempt from the OOM killer, and its children inherit that. */
+static void
+join_the_mortals(void)
+{
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || write(fd, "0", 1) != 1)
+        perror("burst: oom_score_adj");
+    if (fd >= 0)
+        close(fd);
+}
+
+static void
+use(size_t size, struct course *course)
+{
+    int fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
+    long long before = mem_total(fd);
+    char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED)
+        exit(1);
+    int64_t start = now_us();
+    for (size_t offset = 0; offset < size; offset += PAGE) {
+        fill_page(memory + offset);
+        if (offset % LOOK == 0 && course->first_us < 0 && mem_total(fd) > before)
+            course->first_us = now_us() - start;
+    }
+    course->done_us = now_us() - start;
+}
+
+int
+main(int argc, char **argv)
+{
+    char *end = "";
+    size_t size = argc == 2 ? strtoull(argv[1], &end, 10) : 0;
+    size_t shift = *end == 'K' ? 10 : *end == 'M' ? 20 : *end == 'G' ? 30 : 0;
+    struct course *course =
+        mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (size == 0 || course == MAP_FAILED) {
+        fprintf(stderr, "usage: burst SIZE\n");
+        return 2;
+    }
+    mlockall(MCL_CURRENT);
+    *course = (struct course){ -1, -1 };
+    struct stalls before = read_stalls();
+    pid_t child = fork();
+    if (child == 0) {
+        join_the_mortals();
+        use((size << shift) / PAGE * PAGE, course);
+        _exit(0);
+    }
+    waitpid(child, NULL, 0);
+    struct stalls after = read_stalls();
+    printf("first_ms=%lld done_ms=%lld some_us=%lld full_us=%lld oom_kills=%lld swapped=%lld\n",
+           course->first_us < 0 ? -1LL : (long long)course->first_us / 1000,
+           course->done_us < 0 ? -1LL : (long long)course->done_us / 1000,
+           after.some_us - before.some_us, after.full_us - before.full_us,
+           after.oom_kills - before.oom_kills, after.swapped - before.swapped);
+    return 0;
+}
