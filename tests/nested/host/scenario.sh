@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+#
+# What a scenario of the nested host is written in. It is a bash script whose head says
+# how long it may take on a machine that nothing slows down, and on which level it works
+# (1: this host; 2: in a guest as well):
+#
+#   # Limit: 20 s on level 2
+#   . "$NESTED/host/scenario.sh"
+#
+# Its status is its result: 0 passed, 77 skipped, else failed; the last line it prints
+# says why. Scenarios run in the order of their names, and share the host as the ones
+# before have left it: the guest 'web' is booted once, by the first.
+
+set -euE -o pipefail
+# shellcheck source=tests/nested/host/level.sh
+. "$NESTED/host/level.sh"
+trap 'echo "${0##*/}:$LINENO: failed: $BASH_COMMAND"' ERR
+
+fail() {
+    echo "failed: $*"
+    trap - ERR
+    exit 1
+}
+
+skip() {
+    echo "$*"
+    exit 77
+}
+
+# timed TEXT COMMAND...: says how long COMMAND took.
+timed() {
+    local text=$1 begin=$EPOCHREALTIME
+    shift
+    "$@"
+    echo "$text: $(level_seconds_since "$begin") s"
+}
+
+# within LEVEL SECONDS COMMAND...: tries until COMMAND succeeds.
+within() {
+    local limit ended
+    limit=$(level_scale "$1" "$2")
+    ended=$((SECONDS + limit))
+    shift 2
+    until "$@"; do
+        [ "$SECONDS" -lt "$ended" ] || fail "not so after $limit s: $*"
+        sleep 0.5
+    done
+}
+
+# as USER COMMAND...
+as() {
+    setpriv --reuid="$1" --regid="$1" --init-groups "${@:2}"
+}
+
+# refused PATTERN COMMAND...: COMMAND must fail, and say so.
+refused() {
+    local pattern=$1 said
+    shift
+    if said=$("$@" 2>&1); then
+        fail "was allowed: $*"
+    fi
+    printf '%s\n' "$said"
+    grep -q "$pattern" <<<"$said" || fail "no word of '$pattern' in what '$*' said"
+}
+
+virsh() { command virsh -q -k 0 "$@"; }
+
+# Guests -----------------------------------------------------------------
+
+# of GUEST MEMBER: of what memplug lists; sizes in MiB.
+of() {
+    memplug list --json | jq -r --arg name "$1" --arg member "$2" \
+        '.[] | select(.name == $name) | .[$member] |
+         if type == "number" and . > 1048576 then . / 1048576 | floor else . end'
+}
+
+# has GUEST MIB: whether memplug says so.
+has() { [ "$(of "$1" actual)" = "$2" ]; }
+
+# at_least GUEST MIB, at_most GUEST MIB
+at_least() { [ "$(of "$1" actual)" -ge "$2" ]; }
+at_most() { [ "$(of "$1" actual)" -le "$2" ]; }
+
+# agree GUEST MIB: memplug, libvirt and the guest itself have the same opinion. The
+# guest counts without what its kernel keeps for itself, so it is asked for the
+# difference from what it had at first.
+agree() {
+    local total
+    within 2 3 has "$1" "$2"
+    within 2 3 libvirt_has "$1" "$2"
+    within 2 3 guest_has "$1" "$2"
+    total=$(guest_total "$1")
+    echo "$1: memplug, libvirt and the guest agree on $2 MiB (MemTotal $total MiB)"
+}
+
+libvirt_has() {
+    [ "$(virsh dommemstat "$1" | awk '$1 == "actual" { print int($2 / 1024) }')" = "$2" ]
+}
+
+guest_total() { guest "$1" 'cat /proc/meminfo' | awk '/^MemTotal:/ { print int($2 / 1024) }'; }
+
+# Page descriptors of what was added may be missing from MemTotal.
+guest_has() {
+    local expected total
+    expected=$(($(cat "$NESTED/state/$1-total") + $2 - 256))
+    total=$(guest_total "$1")
+    [ "$total" -le $((expected + 2)) ] && [ "$total" -ge $((expected - ($2 - 256) / 64 - 2)) ]
+}
+
+# guest GUEST SCRIPT: runs it in the guest, by the port that guest-control serves
+# (tests/guest/image). Prints what it printed; its status is the script's.
+guest() {
+    local pty id=$RANDOM word number status length
+    pty=$(cat "$NESTED/state/$1-pty")
+    {
+        flock 8
+        printf 'run %d %d\n%s' "$id" "${#2}" "$2" >&8
+        read -r -t "$(level_scale 2 10)" word number status length <&8 ||
+            fail "the guest $1 does not answer: $2"
+        [ "$word $number" = "done $id" ] || fail "the guest $1 answers '$word $number' to $id"
+        head -c "$length" <&8
+        flock -u 8
+    } 8<>"$pty"
+    return "$status"
+}
+
+# define_guest NAME MIB: as anybody might, without a word of memplug.
+define_guest() {
+    local xml=$NESTED/state/$1.xml
+    sed -e "s/@name@/$1/g" -e "s/@mib@/$2/g" -e "s/@type@/$(sed s/tcg/qemu/ "$NESTED/state/accelerator")/" \
+        "$NESTED/host/domain.xml" >"$xml"
+    virsh define "$xml" >/dev/null
+}
+
+guest_is_ready() { grep -q '^guest: ready' "/var/log/libvirt/qemu/$1-console.log"; }
+
+# boot_guest NAME: starts it and waits; measures the level.
+boot_guest() {
+    local ms reference_ms=1
+    rm -f "/var/log/libvirt/qemu/$1-console.log"
+    virsh start "$1" >/dev/null
+    within 2 5 guest_is_ready "$1"
+    virsh dumpxml "$1" | sed -n "s/.*<source path='\(\/dev\/pts\/[0-9]*\)'.*/\1/p" | head -n 1 \
+        >"$NESTED/state/$1-pty"
+    stty -F "$(cat "$NESTED/state/$1-pty")" raw -echo
+    ms=$(level_work_ms guest "$1")
+    # shellcheck source=/dev/null
+    . "$NESTED/job"
+    echo $(((ms + reference_ms - 1) / reference_ms)) >"$NESTED/state/slowness-2"
+    guest_total "$1" >"$NESTED/state/$1-total"
+}
+
+need_guest() {
+    [ -s "$NESTED/state/$1-total" ] || skip "the guest $1 has not booted"
+}

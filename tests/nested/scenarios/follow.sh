@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+
+# follow MECHANISM: a load of 200 MiB comes to web and goes again; memory follows it.
+follow() {
+    local begin
+    memplug limits web --mechanism "$1" --floor 256M --ceiling 768M >/dev/null
+    memplug manage web on
+    guest web 'memory-user grow=200M@4M hold >/tmp/load.log 2>&1 &'
+    begin=$EPOCHREALTIME
+    within 2 5 at_least web 260
+    echo "the first memory came after $(level_seconds_since "$begin") s"
+    within 2 10 load_has_all
+    echo "the load has all it wants after $(level_seconds_since "$begin") s: web has $(of web actual) MiB"
+    guest web 'grep -e pswpin -e pswpout /proc/vmstat'
+
+    guest web 'killall memory-user'
+    begin=$EPOCHREALTIME
+    # Half of what was lent, after the time for which the policy holds still.
+    within 2 10 at_most web $(((256 + $(of web actual)) / 2))
+    echo "half of it was back $(level_seconds_since "$begin") s after the load had gone"
+    memplug info web
+}
+
+load_has_all() { guest web 'grep -q ^step=grow /tmp/load.log'; }
