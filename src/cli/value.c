@@ -27,6 +27,13 @@ parse_count(const char *text, Value *value, GError **error)
 }
 
 static gboolean
+parse_decision(const char *text, Value *value, GError **error)
+{
+    return g_ascii_string_to_unsigned(text, 10, 1, G_MAXINT64, &value->number, NULL) ||
+           refuse(error, text, "a decision's number, as 'memplug events --json' prints it");
+}
+
+static gboolean
 parse_seed(const char *text, Value *value, GError **error)
 {
     return g_ascii_string_to_unsigned(text, 10, 0, G_MAXUINT64, &value->number, NULL) ||
@@ -115,6 +122,7 @@ static const struct {
     [VALUE_BUS] = { parse_text, buses },
     [VALUE_COMMAND] = { parse_text },
     [VALUE_COUNT] = { parse_count },
+    [VALUE_DECISION] = { parse_decision },
     [VALUE_DEVICE] = { parse_text },
     [VALUE_FILE] = { parse_text },
     [VALUE_GUEST] = { parse_text },

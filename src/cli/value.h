@@ -12,6 +12,7 @@ typedef enum {
     VALUE_BUS,       /* system, session or a D-Bus address */
     VALUE_COMMAND,   /* a command's name */
     VALUE_COUNT,     /* a whole number above 0: @number */
+    VALUE_DECISION,  /* a decision's number, which is a time: @number */
     VALUE_DEVICE,    /* a memory device's id */
     VALUE_FILE,      /* a file's name */
     VALUE_GUEST,     /* a guest's name */

@@ -71,6 +71,8 @@ static const struct {
     gboolean (*administers)(GVariant *parameters); /* whether it takes more this time */
 } methods[] = {
     { "Diagnose", ACTION_LOOK },
+    { "Explain", ACTION_LOOK },
+    { "Record", ACTION_LOOK },
     { "Setup", ACTION_LOOK, setup_applies },
     { "AwaitLease", ACTION_LOOK },
     { "DescribeHost", ACTION_LOOK },

@@ -5,6 +5,7 @@
 #include "daemon/bus-authority.h"
 #include "daemon/bus-findings.h"
 #include "daemon/bus-guest.h"
+#include "daemon/bus-journal.h"
 #include "daemon/bus-reservations.h"
 #include "doctor/host-checks.h"
 
@@ -17,6 +18,7 @@ struct _Bus {
     GDBusObjectManagerServer *server;
     BusManager *manager;
     BusReservations *reservations;
+    BusJournal *journal;
     Roster *roster;
     Cycle *cycle;
     BusManagerDuties duties;
@@ -213,6 +215,8 @@ export_manager(Bus *bus)
                              G_CALLBACK(on_connection), bus);
     g_signal_connect(bus->manager, "handle-reload", G_CALLBACK(on_reload), bus);
     g_signal_connect(bus->manager, "handle-diagnose", G_CALLBACK(on_diagnose), bus);
+    if (bus->duties.journal)
+        bus->journal = bus_journal_new(bus->manager, bus->roster, bus->duties.journal);
     bus->reservations = bus_reservations_new(
         bus->manager, bus->connection, bus->duties.reservations, bus->cycle, bus->duties.dry_run);
     bus_authority_guard(bus->authority, G_DBUS_INTERFACE_SKELETON(bus->manager));
@@ -272,6 +276,7 @@ bus_free(Bus *bus)
     g_signal_handlers_disconnect_by_data(bus->duties.hypervisor, bus);
     g_signal_handlers_disconnect_by_data(bus->connection, bus);
     g_clear_pointer(&bus->authority, bus_authority_free);
+    g_clear_pointer(&bus->journal, bus_journal_free);
     g_clear_pointer(&bus->reservations, bus_reservations_free);
     g_clear_object(&bus->server);
     if (g_dbus_interface_skeleton_get_connection(G_DBUS_INTERFACE_SKELETON(bus->manager)))

@@ -18,6 +18,7 @@ typedef struct {
     gboolean (*reload)(gpointer data, GError **error);
     gpointer data;
     Reservations *reservations; /* outlives the bus */
+    Journal *journal;           /* nullable; outlives the bus */
 } BusManagerDuties;
 
 /*

@@ -230,6 +230,7 @@ build(Daemon *daemon, const DaemonOptions *options, GError **error)
     cycle_set_reservations(daemon->cycle, daemon->reservations);
     duties.reservations = daemon->reservations;
     open_journal(daemon, options, uri);
+    duties.journal = daemon->journal;
     if (!hypervisor_start(daemon->hypervisor, error))
         return FALSE;
     search(daemon->hypervisor);

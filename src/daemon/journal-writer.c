@@ -44,6 +44,16 @@ typedef struct {
     GAsyncQueue *done; /* told when it is this piece's turn */
 } Work;
 
+static void
+work_free(gpointer data)
+{
+    Work *work = data;
+
+    g_clear_pointer(&work->done, g_async_queue_unref);
+    g_free(work->text);
+    g_free(work);
+}
+
 struct _JournalWriter {
     char *folder;
     char *prefix;
@@ -338,12 +348,9 @@ run(gpointer data)
         else if (kind == WORK_WRITE)
             write_lines(writer, work);
         g_atomic_int_add(&writer->backlog, -(gint)work->length);
-        if (work->done) {
+        if (work->done)
             g_async_queue_push(work->done, GINT_TO_POINTER(TRUE));
-            g_async_queue_unref(work->done);
-        }
-        g_free(work->text);
-        g_free(work);
+        work_free(work);
         if (kind == WORK_QUIT)
             break;
     }
@@ -378,7 +385,7 @@ journal_writer_new(const char *folder, const char *prefix, const JournalKeeping 
     writer->told = told;
     writer->data = data;
     writer->context = g_main_context_ref_thread_default();
-    writer->queue = g_async_queue_new();
+    writer->queue = g_async_queue_new_full(work_free);
     writer->fd = -1;
     writer->thread = g_thread_new("journal", run, writer);
     return writer;
@@ -406,6 +413,18 @@ journal_writer_free(JournalWriter *writer)
     if (!await(writer, WORK_QUIT, END_TIMEOUT_US))
         return;
     g_thread_join(writer->thread);
+    g_atomic_rc_box_release_full(writer, writer_clear);
+}
+
+JournalWriter *
+journal_writer_ref(JournalWriter *writer)
+{
+    return g_atomic_rc_box_acquire(writer);
+}
+
+void
+journal_writer_unref(JournalWriter *writer)
+{
     g_atomic_rc_box_release_full(writer, writer_clear);
 }
 

@@ -37,6 +37,10 @@ JournalWriter *journal_writer_new(const char *folder, const char *prefix,
 void journal_writer_free(JournalWriter *writer);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(JournalWriter, journal_writer_free)
 
+/* For threads that outlive it: */
+JournalWriter *journal_writer_ref(JournalWriter *writer);
+void journal_writer_unref(JournalWriter *writer);
+
 /* From the next file on. */
 void journal_writer_keep(JournalWriter *writer, const JournalKeeping *keeping);
 
@@ -46,7 +50,8 @@ void journal_writer_begin(JournalWriter *writer, gint64 wall_us);
 /* Returns: FALSE if so much waits to be written that @lines were not taken. */
 gboolean journal_writer_write(JournalWriter *writer, const GString *lines);
 
-/* For threads: waits until what was handed over before is written, or @timeout_us is over. */
+/* For threads: waits until what was handed over before is written, or @timeout_us is over: also
+ * if the writer has ended. */
 void journal_writer_sync(JournalWriter *writer, gint64 timeout_us);
 
 /* Returns: (transfer full): the paths of all files with @prefix in @folder, the oldest first. */

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "daemon/cycle.h"
+#include "daemon/journal-query.h"
 #include "journal/journal-file.h"
 #include "journal/journal-replay.h"
 #include "tests/fake/await.h"
@@ -208,6 +209,73 @@ test_cycles_and_events_are_written(void **state)
     assert_int_equal(bed->troubles, 0);
 }
 
+static const char *
+text_in(GVariant *values, const char *key)
+{
+    const char *text = "";
+
+    g_variant_lookup(values, key, "&s", &text);
+    return text;
+}
+
+static void
+test_decisions_are_explained(void **state)
+{
+    Bed *bed = *state;
+    JournalPlace place = journal_get_place(bed->journal);
+    g_autoptr(GVariant) latest = NULL;
+    g_autoptr(GVariant) by_number = NULL;
+    g_autoptr(GVariant) parts = NULL;
+    g_autoptr(GVariant) events = NULL;
+    g_autoptr(GError) error = NULL;
+    guint64 decision = 0, target = 0, demand = 0;
+
+    add_guest(bed, "web", 200 * MIB);
+    add_guest(bed, "idle", 30 * MIB);
+    live(bed, 20);
+    journal_writer_sync(place.writer, 5 * G_USEC_PER_SEC);
+    latest = journal_query_explain(place.folder, place.prefix, "web", 0, &error);
+    assert_non_null(latest);
+    assert_string_equal(text_in(latest, "kind"), "policy");
+    assert_string_equal(text_in(latest, "guest"), "web");
+    assert_string_equal(text_in(latest, "outcome"), "settled");
+    assert_true(*text_in(latest, "reason") != '\0');
+    assert_true(g_variant_lookup(latest, "decision", "t", &decision));
+    assert_true(g_variant_lookup(latest, "target", "t", &target));
+    assert_true(g_variant_lookup(latest, "demand", "t", &demand));
+    assert_true(target > 256 * MIB && demand > 256 * MIB);
+    parts = g_variant_lookup_value(latest, "parts", G_VARIANT_TYPE("aa{sv}"));
+    events = g_variant_lookup_value(latest, "events", G_VARIANT_TYPE("aa{sv}"));
+    assert_true(g_variant_n_children(parts) > 0);
+    assert_true(g_variant_n_children(events) > 0);
+
+    by_number = journal_query_explain(place.folder, place.prefix, "web", decision, NULL);
+    assert_true(g_variant_equal(latest, by_number));
+    assert_null(journal_query_explain(place.folder, place.prefix, "web", decision + 1, &error));
+    assert_true(g_error_matches(error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND));
+    assert_null(journal_query_explain(place.folder, place.prefix, "nobody", 0, NULL));
+}
+
+static void
+test_an_administrators_word_is_explained(void **state)
+{
+    Bed *bed = *state;
+    JournalPlace place = journal_get_place(bed->journal);
+    g_autoptr(GVariant) word = NULL;
+    guint64 decision;
+
+    add_guest(bed, "web", 30 * MIB);
+    live(bed, 3);
+    decision = managed_guest_set_memory(roster_get_guests(bed->roster)->pdata[0], 512 * MIB, NULL);
+    assert_true(decision > 0);
+    live(bed, 5);
+    journal_writer_sync(place.writer, 5 * G_USEC_PER_SEC);
+    word = journal_query_explain(place.folder, place.prefix, "web", decision, NULL);
+    assert_non_null(word);
+    assert_string_equal(text_in(word, "kind"), "hand");
+    assert_string_equal(text_in(word, "outcome"), "settled");
+}
+
 static void
 test_listeners_have_a_file_of_their_own(void **state)
 {
@@ -399,6 +467,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         JOURNAL_TEST(test_cycles_and_events_are_written),
+        JOURNAL_TEST(test_decisions_are_explained),
+        JOURNAL_TEST(test_an_administrators_word_is_explained),
         JOURNAL_TEST(test_listeners_have_a_file_of_their_own),
         JOURNAL_TEST(test_listeners_are_bounded),
         JOURNAL_TEST(test_trouble_is_told_once_and_ends),

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the journal's files have to say, for people who ask. These read files, in threads. */
+#pragma once
+
+#include <gio/gio.h>
+
+/*
+ * journal_query_explain:
+ * @folder, @prefix: where the files are, see journal-writer.h
+ * @guest: its name
+ * @decision: as Event.decision; 0: the latest of this guest that can be found
+ *
+ * Returns: (transfer full): a{sv}, as Explain on the bus tells it; NULL with @error set.
+ */
+GVariant *journal_query_explain(const char *folder, const char *prefix, const char *guest,
+                                guint64 decision, GError **error);
