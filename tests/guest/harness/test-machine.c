@@ -40,13 +40,13 @@ kernel_line(const char *kernel)
  * standard error, since the first build takes a while.
  */
 static char *
-build_image(const char *kernel, gboolean udev_rule, int *status, GError **error)
+build_image(const char *kernel, const char *variant, int *status, GError **error)
 {
     const char *builder = g_getenv("MEMPLUG_BUILD_IMAGE");
     const char *const arguments[] = {
         builder != NULL ? builder : TEST_BUILD_IMAGE,
         kernel_line(kernel),
-        udev_rule ? NULL : "--no-udev-rule",
+        variant,
         NULL,
     };
     g_autofree char *output = NULL;
@@ -72,7 +72,7 @@ test_guest_unavailable(const char *kernel)
     g_autofree char *qemu = g_find_program_in_path(QEMU);
     if (qemu == NULL)
         return g_strdup(QEMU " is not installed");
-    g_autofree char *image = build_image(kernel, TRUE, &status, NULL);
+    g_autofree char *image = build_image(kernel, NULL, &status, NULL);
     if (image == NULL && status == STATUS_UNAVAILABLE)
         return g_strdup_printf("no image of kernel line %s can be had here (see above)",
                                kernel_line(kernel));
@@ -83,7 +83,7 @@ char *
 test_machine_image(const char *kernel, gboolean udev_rule, GError **error)
 {
     int status = 0;
-    return build_image(kernel, udev_rule, &status, error);
+    return build_image(kernel, udev_rule ? NULL : "--no-udev-rule", &status, error);
 }
 
 /* Asked once a process: the first asking after the machine's start boots a guest. */
@@ -207,7 +207,12 @@ test_machine_arguments(const TestGuestOptions *options, const TestMachinePaths *
                        GError **error)
 {
     const char *machine = options->machine != NULL ? options->machine : "q35";
-    g_autofree char *image = test_machine_image(options->kernel, !options->no_udev_rule, error);
+    int status = 0;
+    g_autofree char *image = build_image(options->kernel,
+                                         options->loads          ? "--loads"
+                                         : options->no_udev_rule ? "--no-udev-rule"
+                                                                 : NULL,
+                                         &status, error);
     if (image == NULL)
         return NULL;
     g_autoptr(GStrvBuilder) line = g_strv_builder_new();

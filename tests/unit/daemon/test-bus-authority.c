@@ -50,6 +50,8 @@ static const struct {
     const char *action;
 } calls[] = {
     { MANAGER_PATH, NAME ".Manager", "Diagnose", "()", LOOK },
+    { MANAGER_PATH, NAME ".Manager", "Explain", "('web', uint64 0)", LOOK },
+    { MANAGER_PATH, NAME ".Manager", "Record", "(@as [],)", LOOK },
     { MANAGER_PATH, NAME ".Manager", "Reload", "()", ADMINISTER },
     { MANAGER_PATH, NAME ".Manager", "Reserve", "(uint64 1048576, @a{sv} {})", MANAGE },
     { MANAGER_PATH, NAME ".Manager", "AwaitLease", "(uint64 1,)", LOOK },
