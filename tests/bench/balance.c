@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Four guests under changing real loads on a budget that cannot hold all their peaks at
+ * once: what each gets done in the same time, first with the budget split evenly for good, then
+ * with memplugd. Their peaks are at different times, as those of most hosts are:
+ *
+ *   cache   a memcached with a hot set larger than its share for a minute; then it
+ *           is started anew, with a small one
+ *   build   rests for a minute, then two dozen tcc at a time compile the same file over and over
+ *   bursty  uses 300 MiB for some seconds, and nothing for a while, again and again
+ *   idle    nothing
+ *
+ * Then the journal of the second run is planned again, and the decisions are compared.
+ * Prints tables, judges nothing. KEEP=DIR keeps the journal there.
+ */
+#include <glib/gstdio.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "journal/journal-file.h"
+#include "journal/journal-replay.h"
+#include "tests/guest/harness/test-daemon.h"
+#include "tests/guest/harness/test-guest.h"
+
+#define MIB     (G_GUINT64_CONSTANT(1) << 20)
+#define BOOT    (192 * MIB)
+#define SHARE   (320 * MIB) /* of the budget, for each */
+#define MOST    (832 * MIB) /* beyond boot */
+#define SECONDS 120
+
+typedef enum { CACHE, BUILD, BURSTY, IDLE, N_GUESTS } Which;
+
+/* Each load writes a number to /run/done; all of them begin with the file /run/go, and end
+ * by themselves after SECONDS. */
+static const struct {
+    const char *name;
+    const char *unit;
+    const char *prepare, *script;
+} loads[N_GUESTS] = {
+    [CACHE] = { "cache", "requests", "memcached -u root -s /run/mc -m 400 >/dev/null 2>&1 &",
+                "cache-user /run/mc 11000 10000 60 >/run/first 2>/run/errors;"
+                "killall memcached; sleep 1; rm -f /run/mc;"
+                "memcached -u root -s /run/mc -m 64 >/dev/null 2>&1 & sleep 2;"
+                "cache-user /run/mc 1200 1000 57 >/run/second 2>>/run/errors;"
+                "cat /run/first /run/second | awk '{ n += $1 } END { print n }' >/run/done" },
+    [BUILD] = { "build", "files",
+                "awk 'BEGIN { print \"static int f0(int a, int b) { return a + b; }\";"
+                " for (i = 1; i < 16000; i++) printf(\"static int f%d(int a, int b) { int x%d = a "
+                "* "
+                "%d + b; if (x%d > %d) return x%d - b; return b + f%d(a, b); }\\n\", i, i, i, i, i "
+                "* 7, i, i - 1) }' >/run/big.c",
+                "sleep 63; echo 1 >/run/building;"
+                "for i in $(seq 24); do while [ -e /run/building ]; do"
+                " tcc -c -nostdinc /run/big.c -o /run/big.$i 2>/dev/null && echo x >>/run/built; "
+                "done & done;"
+                "sleep 55; rm /run/building; wc -l </run/built >/run/done" },
+    [BURSTY] = { "bursty", "Mpages", "true",
+                 "for i in 1 2 3 4 5; do"
+                 " memory-user grow=300M@150M loop=6 free=300M >>/run/bursts; sleep 14; done;"
+                 "awk '/^loop/ { n += $6 * 6 } END { print n / 1e6 }' /run/bursts >/run/done" },
+    [IDLE] = { "idle", "", "true", "echo 0 >/run/done" },
+};
+
+typedef struct {
+    double done[N_GUESTS];
+    double swapped[N_GUESTS]; /* MiB, in and out */
+    double stalled[N_GUESTS]; /* s: PSI full */
+    double some[N_GUESTS];    /* s: PSI some */
+} Figures;
+
+typedef struct {
+    TestRoom *room;
+    TestGuest *guests[N_GUESTS];
+    TestDaemon *daemon;
+} Scene;
+
+static void
+scene_clear(Scene *scene)
+{
+    g_clear_pointer(&scene->daemon, test_daemon_free);
+    for (guint i = 0; i < N_GUESTS; i++)
+        g_clear_pointer(&scene->guests[i], test_guest_free);
+    g_clear_pointer(&scene->room, test_room_free);
+}
+
+static gboolean
+run(TestGuest *guest, const char *script, char **output, GError **error)
+{
+    gboolean done = test_guest_run(guest, script, output, error);
+
+    if (!done)
+        g_prefix_error(error, "%s: ", test_guest_name(guest));
+    return done;
+}
+
+static gboolean
+boot(Scene *scene, const char *folder, Which which, GError **error)
+{
+    const TestGuestOptions options = { .name = loads[which].name,
+                                       .memory = BOOT,
+                                       .virtio_mem = MOST,
+                                       .virtio_mem_at_boot = SHARE - BOOT,
+                                       .loads = TRUE };
+    g_autofree char *prepare =
+        g_strdup_printf("(%s) </dev/null >/dev/null 2>&1", loads[which].prepare);
+
+    scene->guests[which] = test_guest_boot(scene->room, folder, &options, error);
+    return scene->guests[which] && test_guest_swap_on(scene->guests[which], 512 * MIB, error) &&
+           run(scene->guests[which], prepare, NULL, error);
+}
+
+static gboolean
+scene_build(Scene *scene, gboolean managed, GError **error)
+{
+    g_autofree char *config = g_strdup_printf(
+        "[host]\nbudget=%" G_GUINT64_FORMAT "M\n[defaults]\nfloor=192M\n", N_GUESTS * SHARE / MIB);
+    g_autofree char *folder = NULL;
+    g_autofree char *uri = NULL;
+
+    scene->room = test_room_new(error);
+    if (!scene->room)
+        return FALSE;
+    folder = test_room_path(scene->room, "guests");
+    uri = g_strconcat("qmp:", folder, NULL);
+    g_mkdir_with_parents(folder, 0700);
+    for (Which which = CACHE; which < N_GUESTS; which++) {
+        if (!boot(scene, folder, which, error))
+            return FALSE;
+    }
+    if (managed)
+        scene->daemon = test_daemon_start(scene->room, uri, config, NULL, error);
+    return !managed || scene->daemon;
+}
+
+static double
+number(TestGuest *guest, const char *script)
+{
+    g_autofree char *output = NULL;
+
+    return run(guest, script, &output, NULL) ? g_ascii_strtod(output, NULL) : 0;
+}
+
+#define SWAPPED "awk '/^pswp/ { n += $2 } END { print n }' /proc/vmstat"
+#define STALLED "sed -n 's/^full.*total=//p' /proc/pressure/memory"
+#define SOME    "sed -n 's/^some.*total=//p' /proc/pressure/memory"
+
+static void
+read_totals(TestGuest *guest, Which which, double sign, Figures *figures)
+{
+    figures->swapped[which] += sign * number(guest, SWAPPED) * 4096 / (double)MIB;
+    figures->stalled[which] += sign * number(guest, STALLED) / 1e6;
+    figures->some[which] += sign * number(guest, SOME) / 1e6;
+}
+
+static gboolean
+measure(Scene *scene, Figures *figures, GError **error)
+{
+    memset(figures, 0, sizeof *figures);
+    for (Which which = CACHE; which < N_GUESTS; which++)
+        read_totals(scene->guests[which], which, -1, figures);
+    for (Which which = CACHE; which < N_GUESTS; which++) {
+        g_autofree char *script =
+            g_strdup_printf("(%s) </dev/null >/dev/null 2>&1 &", loads[which].script);
+
+        if (!run(scene->guests[which], script, NULL, error))
+            return FALSE;
+    }
+    g_usleep((SECONDS + 8) * G_USEC_PER_SEC);
+    for (Which which = CACHE; which < N_GUESTS; which++) {
+        figures->done[which] = number(scene->guests[which], "cat /run/done");
+        read_totals(scene->guests[which], which, 1, figures);
+    }
+    return TRUE;
+}
+
+/*
+ * The journal of the run
+ */
+
+static void
+replay(const char *path, JournalDecoder *decoder, JournalReplay *replayed, guint64 *bytes)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(JournalFile) file = journal_file_open(path, &error);
+    const char *line;
+    gsize length;
+
+    while (file && (line = journal_file_next(file, &length, &error))) {
+        JournalLineKind kind;
+
+        *bytes += length + 1;
+        if (!journal_decoder_feed(decoder, line, (gssize)length, &kind, &error))
+            break;
+        if (kind == JOURNAL_LINE_CYCLE)
+            journal_replay_cycle(replayed, decoder);
+    }
+    if (error)
+        printf("%s: %s\n", path, error->message);
+}
+
+static void
+keep(const char *path)
+{
+    const char *folder = g_getenv("KEEP");
+    g_autofree char *name = g_path_get_basename(path);
+    g_autofree char *to = folder ? g_build_filename(folder, name, NULL) : NULL;
+    g_autofree char *text = NULL;
+    gsize length;
+
+    if (to && g_file_get_contents(path, &text, &length, NULL))
+        g_file_set_contents(to, text, (gssize)length, NULL);
+}
+
+static void
+compare_decisions(Scene *scene)
+{
+    g_autoptr(JournalDecoder) decoder = journal_decoder_new();
+    g_autoptr(JournalReplay) replayed = journal_replay_new();
+    g_autofree char *folder = test_room_path(scene->room, "state/journal");
+    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
+    const char *name;
+    guint64 bytes = 0;
+
+    while (dir && (name = g_dir_read_name(dir))) {
+        g_autofree char *path = g_build_filename(folder, name, NULL);
+
+        replay(path, decoder, replayed, &bytes);
+        keep(path);
+    }
+    printf("\nThe journal: %" G_GUINT64_FORMAT
+           " cycles in %.0f KiB. Planned again: %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
+           " decisions alike, %u differences\n",
+           replayed->cycles, (double)bytes / 1024, replayed->alike, replayed->decisions,
+           replayed->differences->len);
+    for (guint i = 0; i < MIN(replayed->differences->len, 20); i++) {
+        const JournalDifference *d = &g_array_index(replayed->differences, JournalDifference, i);
+
+        printf("  %.3f %s: %.1f MiB live, %.1f MiB now\n",
+               (double)(d->now_us - decoder->header.now_us) / G_USEC_PER_SEC, d->guest,
+               (double)d->live / (double)MIB, (double)d->replayed / (double)MIB);
+    }
+}
+
+/*
+ * The table
+ */
+
+static void
+print_table(const Figures *still, const Figures *moved)
+{
+    double product = 1;
+    guint n = 0;
+
+    printf("%-8s %-9s %9s %9s %7s | swapped, MiB %10s | PSI full, s %10s | PSI some, s\n", "guest",
+           "done", "static", "memplug", "ratio", "", "");
+    for (Which which = CACHE; which < N_GUESTS; which++) {
+        double ratio = still->done[which] > 0 ? moved->done[which] / still->done[which] : 0;
+
+        printf("%-8s %-9s %9.1f %9.1f %7.2f | %10.0f %10.0f   | %10.2f %10.2f  | %6.2f %6.2f\n",
+               loads[which].name, loads[which].unit, still->done[which], moved->done[which], ratio,
+               still->swapped[which], moved->swapped[which], still->stalled[which],
+               moved->stalled[which], still->some[which], moved->some[which]);
+        if (ratio > 0) {
+            product *= ratio;
+            n++;
+        }
+    }
+    printf("geometric mean of the ratios: %.2f\n", n > 0 ? pow(product, 1.0 / n) : 0);
+}
+
+int
+main(void)
+{
+    g_autoptr(GError) error = NULL;
+    Scene scene = { 0 };
+    Figures still = { 0 }, moved = { 0 };
+    gboolean done;
+
+    printf("budget %" G_GUINT64_FORMAT " MiB for %d guests, %d s\n", N_GUESTS * SHARE / MIB,
+           N_GUESTS, SECONDS);
+    done = scene_build(&scene, FALSE, &error) && measure(&scene, &still, &error);
+    scene_clear(&scene);
+    done = done && scene_build(&scene, TRUE, &error) && measure(&scene, &moved, &error);
+    if (done) {
+        int status;
+
+        test_daemon_stop(scene.daemon, &status, NULL);
+        print_table(&still, &moved);
+        compare_decisions(&scene);
+    } else {
+        fprintf(stderr, "%s\n", error ? error->message : "failed");
+    }
+    scene_clear(&scene);
+    return done ? 0 : 1;
+}
