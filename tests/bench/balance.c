@@ -107,6 +107,7 @@ boot(Scene *scene, const char *folder, Which which, GError **error)
 
     scene->guests[which] = test_guest_boot(scene->room, folder, &options, error);
     return scene->guests[which] && test_guest_swap_on(scene->guests[which], 512 * MIB, error) &&
+           test_guest_agent_start(scene->guests[which], "", error) &&
            run(scene->guests[which], prepare, NULL, error);
 }
 

@@ -230,7 +230,7 @@ test_decisions_are_explained(void **state)
     g_autoptr(GError) error = NULL;
     guint64 decision = 0, target = 0, demand = 0;
 
-    add_guest(bed, "web", 200 * MIB);
+    add_guest(bed, "web", 230 * MIB);
     add_guest(bed, "idle", 30 * MIB);
     live(bed, 20);
     journal_writer_sync(place.writer, 5 * G_USEC_PER_SEC);
@@ -289,7 +289,7 @@ test_listeners_have_a_file_of_their_own(void **state)
     gssize n;
     int fd;
 
-    add_guest(bed, "web", 200 * MIB);
+    add_guest(bed, "web", 230 * MIB);
     add_guest(bed, "db", 200 * MIB);
     live(bed, 3);
     fd = journal_listen(bed->journal, only, NULL);
@@ -336,7 +336,7 @@ test_trouble_is_told_once_and_ends(void **state)
     g_auto(GStrv) files = NULL;
 
     assert_true(g_file_set_contents(bed->journal_folder, "in the way", -1, NULL));
-    add_guest(bed, "web", 200 * MIB);
+    add_guest(bed, "web", 230 * MIB);
     live(bed, 3);
     journal_writer_sync(journal_get_place(bed->journal).writer, 5 * G_USEC_PER_SEC);
     await_quiet();
