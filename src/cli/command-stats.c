@@ -13,13 +13,20 @@
 #include "cli/wait.h"
 #include "size/size.h"
 
-typedef enum { STAT_SIZE, STAT_NUMBER } StatKind;
+typedef enum {
+    STAT_SIZE,
+    STAT_RATE, /* bytes a second */
+    STAT_NUMBER,
+    STAT_TIME, /* µs */
+    STAT_AGE,  /* the same, signed */
+    STAT_TEXT,
+} StatKind;
 
-/* The members of the property Stats that are numbers. */
+/* The members of the property Stats. */
 static const struct {
     const char *key;
     const char *label; /* alone */
-    const char *title; /* of a column */
+    const char *title; /* of a column; NULL: it has none */
     StatKind kind;
 } stats[] = {
     { "total", "Total", "Total", STAT_SIZE },
@@ -30,6 +37,33 @@ static const struct {
     { "swap_out", "Swapped out", "Swap-out", STAT_SIZE },
     { "major_faults", "Major faults", "Faults", STAT_NUMBER },
     { "alloc_stalls", "Alloc stalls", "Stalls", STAT_NUMBER },
+    { "stall_some_us", "Some stalled", "Stalled", STAT_TIME },
+    { "stall_full_us", "All stalled", NULL, STAT_TIME },
+    { "refaults_anon", "Refaults", NULL, STAT_NUMBER },
+    { "refaults_file", "of files", NULL, STAT_NUMBER },
+    { "direct_scans", "Scanned", NULL, STAT_NUMBER },
+    { "direct_steals", "Reclaimed", NULL, STAT_NUMBER },
+    { "oom_kills", "OOM kills", NULL, STAT_NUMBER },
+    { "committed", "Committed", NULL, STAT_SIZE },
+    { "dirty", "Dirty", NULL, STAT_SIZE },
+    { "shmem", "Shared", NULL, STAT_SIZE },
+    { "slab_reclaimable", "Slab", NULL, STAT_SIZE },
+    { "swap_total", "Swap", NULL, STAT_SIZE },
+    { "swap_free", "Swap free", NULL, STAT_SIZE },
+    { "balloon_age_us", "By balloon", NULL, STAT_AGE },
+    { "agent_age_us", "By agent", NULL, STAT_AGE },
+    { "agent", "Agent", NULL, STAT_TEXT },
+    { "kernel", "Kernel", NULL, STAT_TEXT },
+    { "fastest", "Fastest", NULL, STAT_RATE },
+    { "frames", "Frames", NULL, STAT_NUMBER },
+    { "frames_lost", "Lost", NULL, STAT_NUMBER },
+    { "frames_damaged", "Damaged", NULL, STAT_NUMBER },
+    { "frames_refused", "Refused", NULL, STAT_NUMBER },
+    { "noise", "Noise", NULL, STAT_SIZE },
+    { "agent_dropped", "Dropped", NULL, STAT_NUMBER },
+    { "urgent_requests", "Urgent", NULL, STAT_NUMBER },
+    { "urgent_unheard", "Not heard", NULL, STAT_NUMBER },
+    { "urgent_first_us", "Met after", NULL, STAT_TIME },
 };
 
 /* Wide enough for "1023.9 MiB", the longest of rounded sizes, and a gap. */
@@ -44,15 +78,34 @@ stat_text(GVariant *values, const char *key)
     return text;
 }
 
+/* Returns: (nullable) (transfer full): the member for people; NULL if it was not told. */
 static char *
-stat_format(StatKind kind, guint64 value, gboolean rounded)
+stat_format(GVariant *values, gsize i, gboolean rounded)
 {
-    if (kind == STAT_NUMBER)
-        return g_strdup_printf("%" G_GUINT64_FORMAT, value);
-    return rounded ? size_format_rounded(value) : size_format(value);
+    g_autoptr(GVariant) value = g_variant_lookup_value(values, stats[i].key, NULL);
+    g_autofree char *size = NULL;
+
+    if (value && stats[i].kind == STAT_TEXT && g_variant_is_of_type(value, G_VARIANT_TYPE_STRING))
+        return terminal_clean(g_variant_get_string(value, NULL));
+    if (value && g_variant_is_of_type(value, G_VARIANT_TYPE_INT64))
+        return g_strdup_printf(stats[i].kind == STAT_AGE ? "%.1f s ago" : "%.3f s",
+                               (double)g_variant_get_int64(value) / G_USEC_PER_SEC);
+    if (!value || !g_variant_is_of_type(value, G_VARIANT_TYPE_UINT64))
+        return NULL;
+    if (stats[i].kind == STAT_NUMBER)
+        return g_strdup_printf("%" G_GUINT64_FORMAT, g_variant_get_uint64(value));
+    if (stats[i].kind == STAT_TIME)
+        return g_strdup_printf("%.3f s", (double)g_variant_get_uint64(value) / G_USEC_PER_SEC);
+    if (stats[i].kind == STAT_RATE) {
+        size = size_format_rounded(g_variant_get_uint64(value));
+        return g_strconcat(size, "/s", NULL);
+    }
+    return rounded ? size_format_rounded(g_variant_get_uint64(value))
+                   : size_format(g_variant_get_uint64(value));
 }
 
-/* "fresh, 0.4 s old", "stale, 12.0 s old (the guest does not answer)" or "never (...)". */
+/* "fresh, 0.4 s old, by its agent", "stale, 12.0 s old (the guest does not answer)" or
+ * "never (...)". */
 static char *
 describe_state(GVariant *values)
 {
@@ -62,9 +115,66 @@ describe_state(GVariant *values)
 
     if (g_variant_lookup(values, "age_us", "x", &age_us))
         g_string_append_printf(text, ", %.1f s old", (double)age_us / G_USEC_PER_SEC);
+    if (g_str_equal(stat_text(values, "source"), "agent"))
+        g_string_append(text, ", by its agent");
     if (*reason)
         g_string_append_printf(text, " (%s)", reason);
     return g_string_free(text, FALSE);
+}
+
+/* "open" or "dropped (it sends what is no frame)". */
+static void
+print_channel(GVariant *values)
+{
+    const char *state = stat_text(values, "channel");
+    g_autofree char *reason = terminal_clean(stat_text(values, "channel_reason"));
+    g_autofree char *text = *reason ? g_strdup_printf("%s (%s)", state, reason) : g_strdup(state);
+
+    if (*state)
+        output_print_field("Channel", text);
+}
+
+/* A line for each kind of zone: "Movable       256 MiB, 120 MiB free". */
+static void
+print_zones(GVariant *values)
+{
+    g_autoptr(GVariant) zones = g_variant_lookup_value(values, "zones", G_VARIANT_TYPE("aa{sv}"));
+
+    for (gsize i = 0; zones && i < g_variant_n_children(zones); i++) {
+        g_autoptr(GVariant) zone = g_variant_get_child_value(zones, i);
+        g_autofree char *name = g_strdup_printf("Zone %s", stat_text(zone, "zone"));
+        g_autofree char *managed = NULL, *left = NULL, *text = NULL;
+        guint64 size = 0, unused = 0;
+
+        g_variant_lookup(zone, "managed", "t", &size);
+        g_variant_lookup(zone, "free", "t", &unused);
+        managed = size_format(size);
+        left = size_format(unused);
+        text = g_strdup_printf("%s, %s free", managed, left);
+        output_print_field(name, text);
+    }
+}
+
+/* "online in Movable: 2 of 256 MiB in all". */
+static void
+print_blocks(GVariant *values)
+{
+    g_autoptr(GVariant) blocks = g_variant_lookup_value(values, "blocks", G_VARIANT_TYPE("aa{sv}"));
+
+    for (gsize i = 0; blocks && i < g_variant_n_children(blocks); i++) {
+        g_autoptr(GVariant) block = g_variant_get_child_value(blocks, i);
+        const char *state = stat_text(block, "state");
+        g_autofree char *all = NULL, *text = NULL;
+        guint64 count = 0, size = 0;
+
+        g_variant_lookup(block, "count", "t", &count);
+        g_variant_lookup(block, "size", "t", &size);
+        all = size_format(size);
+        text = g_strdup_printf("%" G_GUINT64_FORMAT " %s%s%s, %s", count, state,
+                               g_str_equal(state, "online") ? " in " : "",
+                               g_str_equal(state, "online") ? stat_text(block, "zone") : "", all);
+        output_print_field("Blocks", text);
+    }
 }
 
 static void
@@ -75,22 +185,24 @@ print_once(const char *name, GVariant *values)
     output_print_field("Guest", name);
     output_print_field("Statistics", state);
     for (gsize i = 0; i < G_N_ELEMENTS(stats); i++) {
-        g_autofree char *text = NULL;
-        guint64 value;
+        g_autofree char *text = stat_format(values, i, FALSE);
 
-        if (!g_variant_lookup(values, stats[i].key, "t", &value))
-            continue;
-        text = stat_format(stats[i].kind, value, FALSE);
-        output_print_field(stats[i].label, text);
+        if (text)
+            output_print_field(stats[i].label, text);
     }
+    print_channel(values);
+    print_zones(values);
+    print_blocks(values);
 }
 
 static void
 print_titles(void)
 {
     printf("%-9s", "Time");
-    for (gsize i = 0; i < G_N_ELEMENTS(stats); i++)
-        printf("%*s", COLUMN_WIDTH, stats[i].title);
+    for (gsize i = 0; i < G_N_ELEMENTS(stats); i++) {
+        if (stats[i].title)
+            printf("%*s", COLUMN_WIDTH, stats[i].title);
+    }
     puts("  Statistics");
 }
 
@@ -103,12 +215,10 @@ print_row(GVariant *values)
 
     printf("%-9s", clock);
     for (gsize i = 0; i < G_N_ELEMENTS(stats); i++) {
-        g_autofree char *text = NULL;
-        guint64 value;
+        g_autofree char *text = stat_format(values, i, TRUE);
 
-        if (g_variant_lookup(values, stats[i].key, "t", &value))
-            text = stat_format(stats[i].kind, value, TRUE);
-        printf("%*s", COLUMN_WIDTH, text ? text : "-");
+        if (stats[i].title)
+            printf("%*s", COLUMN_WIDTH, text ? text : "-");
     }
     printf("  %s\n", state);
     fflush(stdout);
@@ -224,10 +334,12 @@ static const CommandOption options[] = {
 const Command command_stats = {
     .name = "stats",
     .summary = "show what a guest tells of its memory",
-    .description = "Shows the statistics that the guest last sent and how old they are. What it\n"
-                   "does not tell is left out. Swapping, major faults and allocation stalls count\n"
-                   "from the guest's boot.\n"
-                   "With --follow, and --json too, each line is one JSON object.",
+    .description =
+        "Shows the statistics that the guest last sent and how old they are: by its\n"
+        "agent where there is one, else by its balloon; who the agent is, how its\n"
+        "channel fares, and how often it asked urgently. What is not told is left\n"
+        "out. Swapping, faults, stalls, scans and refaults count from the guest's boot.\n"
+        "With --follow, and --json too, each line is one JSON object.",
     .examples = "memplug stats web\n"
                 "memplug stats web --follow --interval 0.5",
     .arguments = { { "GUEST", VALUE_GUEST } },

@@ -2,6 +2,7 @@
 #include "daemon/bus-guest.h"
 
 #include "daemon/bus-guest-methods.h"
+#include "daemon/bus-guest-stats.h"
 
 char *
 bus_guest_path(const char *name)
@@ -42,47 +43,6 @@ devices_variant(const GuestMemory *memory)
         g_variant_builder_add_value(&all, g_variant_dict_end(&dict));
     }
     return g_variant_builder_end(&all);
-}
-
-static const char *
-monitor_state_name(GuestMonitorState state)
-{
-    static const char *const names[] = {
-        [GUEST_MONITOR_NEVER] = "never",
-        [GUEST_MONITOR_FRESH] = "fresh",
-        [GUEST_MONITOR_STALE] = "stale",
-    };
-
-    return names[state];
-}
-
-static GVariant *
-stats_variant(const GuestMonitor *monitor, gint64 now)
-{
-    const Sample *sample = sample_ring_get(&monitor->ring, 0);
-    const char *trouble = guest_monitor_trouble(monitor, now);
-    g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(NULL);
-
-    g_variant_dict_insert(&dict, "state", "s",
-                          monitor_state_name(guest_monitor_state(monitor, now)));
-    g_variant_dict_insert(&dict, "reason", "s", trouble ? trouble : "");
-    if (sample) {
-        g_variant_dict_insert(&dict, "age_us", "x", now - sample->time_us);
-        g_variant_dict_insert(&dict, "total", "t", sample->total);
-        g_variant_dict_insert(&dict, "free", "t", sample->free);
-        if (sample->fields & SAMPLE_AVAILABLE)
-            g_variant_dict_insert(&dict, "available", "t", sample->available);
-        g_variant_dict_insert(&dict, "cached", "t", sample->cached);
-        if (sample->fields & SAMPLE_SWAP) {
-            g_variant_dict_insert(&dict, "swap_in", "t", sample->swap_in);
-            g_variant_dict_insert(&dict, "swap_out", "t", sample->swap_out);
-        }
-        if (sample->fields & SAMPLE_FAULTS)
-            g_variant_dict_insert(&dict, "major_faults", "t", sample->major_faults);
-        if (sample->fields & SAMPLE_STALLS)
-            g_variant_dict_insert(&dict, "alloc_stalls", "t", sample->alloc_stalls);
-    }
-    return g_variant_dict_end(&dict);
 }
 
 static GVariant *
@@ -197,8 +157,7 @@ bus_guest_object_get_property(GObject *object, guint id, GValue *value, GParamSp
             value, g_variant_ref_sink(uptake_variant(bus->managed, g_get_monotonic_time())));
     else if (g_str_equal(spec->name, "stats"))
         g_value_take_variant(
-            value, g_variant_ref_sink(stats_variant(managed_guest_get_monitor(bus->managed),
-                                                    g_get_monotonic_time())));
+            value, g_variant_ref_sink(bus_guest_stats(bus->managed, g_get_monotonic_time())));
     else
         G_OBJECT_CLASS(bus_guest_object_parent_class)->get_property(object, id, value, spec);
 }

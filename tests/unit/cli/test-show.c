@@ -173,6 +173,39 @@ test_stats_of_a_silent_guest(void **state)
 }
 
 static void
+test_stats_by_an_agent(void **state)
+{
+    g_autoptr(JsonNode) node = NULL;
+    JsonObject *object;
+
+    bus_guest_set_stats(
+        bus_fixture.web,
+        g_variant_new_parsed(
+            "{'state': <'fresh'>, 'reason': <''>, 'age_us': <int64 400000>, 'source': <'agent'>,"
+            " 'total': <uint64 268435456>, 'stall_some_us': <uint64 1500000>,"
+            " 'balloon_age_us': <int64 900000>, 'agent': <'memplug-guest 1\\u001b[2J'>,"
+            " 'fastest': <uint64 104857600>, 'urgent_requests': <uint64 3>,"
+            " 'urgent_first_us': <int64 45000>, 'channel': <'open'>, 'channel_reason': <''>,"
+            " 'zones': <[{'zone': <'Movable'>, 'managed': <uint64 134217728>,"
+            "             'free': <uint64 67108864>}]>,"
+            " 'blocks': <[{'state': <'online'>, 'zone': <'Movable'>, 'count': <uint64 1>,"
+            "              'size': <uint64 134217728>}]>}"));
+    bus_fixture_assert_runs("stats web", "fresh, 0.4 s old, by its agent\n");
+    bus_fixture_assert_runs("stats web", "Some stalled: 1.500 s\n");
+    bus_fixture_assert_runs("stats web", "By balloon:   0.9 s ago\n");
+    bus_fixture_assert_runs("stats web", "Fastest:      100 MiB/s\n");
+    bus_fixture_assert_runs("stats web", "Urgent:       3\n");
+    bus_fixture_assert_runs("stats web", "Met after:    0.045 s\n");
+    bus_fixture_assert_runs("stats web", "Channel:      open\n");
+    bus_fixture_assert_runs("stats web", "Zone Movable: 128 MiB, 64 MiB free\n");
+    bus_fixture_assert_runs("stats web", "Blocks:       1 online in Movable, 128 MiB\n");
+    node = bus_fixture_run_json("stats web --json", 0);
+    object = json_node_get_object(node);
+    assert_int_equal(json_object_get_int_member(object, "urgent_requests"), 3);
+    assert_int_equal(json_array_get_length(json_object_get_array_member(object, "zones")), 1);
+}
+
+static void
 test_stats_follow(void **state)
 {
     g_auto(Run) run =
@@ -232,6 +265,7 @@ main(void)
         BUS_FIXTURE_TEST(test_no_such_guest),
         BUS_FIXTURE_TEST(test_stats),
         BUS_FIXTURE_TEST(test_stats_of_a_silent_guest),
+        BUS_FIXTURE_TEST(test_stats_by_an_agent),
         BUS_FIXTURE_TEST(test_stats_follow),
         BUS_FIXTURE_TEST(test_stats_follow_ends_with_the_guest),
         BUS_FIXTURE_TEST(test_stats_follow_is_ended_by_the_user),
