@@ -213,6 +213,12 @@ test_balloon_is_let_go_whole(void **state)
     assert_int_equal(bed->guest->memory.ballooned, 0);
 }
 
+static gboolean
+has_ceiling(gpointer data)
+{
+    return guest_memory_actual(&((Bed *)data)->guest->memory) >= 320 * MIB;
+}
+
 static void
 test_ceiling_holds(void **state)
 {
@@ -222,8 +228,15 @@ test_ceiling_holds(void **state)
     guest_take_limits(MEMPLUG_GUEST(bed->guest), &limits);
     await_quiet();
     say_urgent(bed, 100 * MIB, G_MAXUINT64 - 1);
+    await_condition(has_ceiling, bed, "all up to the ceiling");
     await_ms(50);
     assert_int_equal(guest_memory_actual(&bed->guest->memory), 320 * MIB);
+}
+
+static gboolean
+has_rest(gpointer data)
+{
+    return guest_memory_actual(&((Bed *)data)->guest->memory) >= 384 * MIB;
 }
 
 /* What a neighbour has is its own: a request is met by what is free. */
@@ -238,7 +251,8 @@ test_neighbour_keeps_what_it_uses(void **state)
     fake_guest_answer(neighbour, 200 * MIB, 1);
     fake_guest_answer(neighbour, 200 * MIB, 2);
     say_urgent(bed, 100 * MIB, G_MAXUINT64 - 1);
-    await_ms(50);
+    await_condition(has_rest, bed, "what is free");
+    await_quiet();
     assert_int_equal(guest_memory_actual(&neighbour->memory), 256 * MIB);
     assert_int_equal(guest_memory_actual(&bed->guest->memory), 384 * MIB);
 }
