@@ -168,8 +168,8 @@ const Command command_events = {
     .summary = "print what happens, as it happens",
     .description = "Prints each event with its time, guest (- for the host), kind and message,\n"
                    "until Ctrl-C. Kinds are guest-added, guest-removed, state, decision, step,\n"
-                   "settled, short, shrink, urgent, held, managed, limits, stats, budget, lease,\n"
-                   "config and journal.\n"
+                   "settled, short, shrink, onlining, urgent, held, managed, limits, stats,\n"
+                   "budget, lease, config and journal.\n"
                    "With --json each line is one object; time_us counts from 1970.",
     .examples = "memplug events\n"
                 "memplug events --guest web --count 1 --timeout 10 --json",

@@ -141,6 +141,7 @@ run(Bench *bench, GError **error)
     for (guint i = 0; i < LOOPS; i++)
         g_string_append(steps, LOOP);
     started = test_guest_swap_on(bench->guest, 512 * MIB, error) &&
+              test_guest_agent_start(bench->guest, "", error) &&
               test_guest_load_start(bench->guest, steps->str, &bench->load, error);
     g_string_free(steps, TRUE);
     if (!started)
@@ -157,6 +158,7 @@ int
 main(void)
 {
     const TestGuestOptions options = { .memory = BOOT,
+                                       .stats_port = TRUE,
                                        .virtio_mem = 1024 * MIB,
                                        .virtio_mem_at_boot = MORE,
                                        .append = "memory_hotplug.online_policy=auto-movable" };
