@@ -163,13 +163,13 @@ limits_dead_band(const LimitTuning *tuning, guint64 bytes)
 /*
  * Small growth is left out for good, not only for a while, but it lacks less than
  * the band, which is a small part of headroom. A guest that has no more than the
- * band unused, or is pressed or urgent, gets even a little.
+ * band unused, or is pressed or urgent, or was probed down to its reserve, gets even a little.
  */
 static guint64
 limit_dead_band(const LimitCase *c, guint64 target)
 {
     guint64 band = limits_dead_band(c->tuning, c->stay);
-    gboolean tight = is_spared(c->view) || minus(c->stay, c->view->used) <= band;
+    gboolean tight = is_spared(c->view) || c->guest->tight || minus(c->stay, c->view->used) <= band;
 
     if (target < c->stay)
         return c->stay - target < band && !c->needed && !c->guest->probing ? c->stay : target;

@@ -57,6 +57,7 @@ typedef struct {
     guint64 least;      /* less than this is not asked for: see shrink-trial.h; 0: anything is */
     guint64 most;       /* it does not grow beyond this: see kernel-zone.h; 0: it may */
     gboolean probing;   /* a small shrink is what is wanted */
+    gboolean tight;     /* probing left it no more than a reserve: it gets even a little */
 } LimitGuest;
 
 typedef struct {

@@ -174,6 +174,11 @@ look(const PlanSettings *settings, PlanGuest *guest, gboolean wanting, gint64 no
     guest->found = 0;
     if (!guest->trial)
         return 0;
+    /* A policy that has its own pace is not held back, so there is nothing to be tried. */
+    if (settings->tuning.undamped || settings->policy->paced) {
+        shrink_trial_abandon(guest->trial, now);
+        return 0;
+    }
     limit->least = shrink_trial_look(guest->trial, &shrink, now);
     if (guest->probe)
         aim = look_by_probe(settings, guest, wanting, now);
@@ -184,6 +189,7 @@ look(const PlanSettings *settings, PlanGuest *guest, gboolean wanting, gint64 no
     }
     guest->found = aim.discount;
     limit->probing = aim.probing;
+    limit->tight = aim.discount > 0 && aim.lowest > guest->requested;
     return minus(guest->requested, aim.probing ? aim.lowest : view->need);
 }
 

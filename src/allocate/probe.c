@@ -56,6 +56,7 @@ static guint64
 lowest_of(Probe *probe, const ProbeView *view)
 {
     const Sample *latest = sample_ring_get(view->ring, 0);
+    guint64 reserve, used;
 
     if (!latest)
         return G_MAXUINT64;
@@ -63,7 +64,9 @@ lowest_of(Probe *probe, const ProbeView *view)
         probe->sample_us = latest->time_us;
         probe->actual = view->actual;
     }
-    return minus(probe->actual, minus(latest->available, shrink_signs_reserve(latest->total)));
+    reserve = shrink_signs_reserve(latest->total);
+    used = minus(probe->actual, latest->available);
+    return used <= G_MAXUINT64 - reserve ? used + reserve : G_MAXUINT64;
 }
 
 /* The nearer the last step came to the stall budget, the smaller the next: quadratically,
@@ -143,7 +146,7 @@ probe_look(Probe *probe, const ProbeView *view, gint64 now)
     wanted = MAX(minus(view->demand, probe->found), lowest);
     /* A demand that has risen meanwhile ends the step. */
     if (is_in_hand(view->trial) && minus(wanted, probe->wanted) < view->band)
-        return aim_at(view, MIN(wanted, view->trial->after), lowest, TRUE);
+        return aim_at(view, MAX(MIN(wanted, view->trial->after), lowest), lowest, TRUE);
     at_rest = is_at_rest(probe, view, wanted, now);
     step = step_size(view);
     target = MAX(minus(view->requested, step), view->floor);

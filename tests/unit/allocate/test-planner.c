@@ -369,14 +369,39 @@ test_probing(void **state)
     course_go(&course, 1200 * SECOND);
     assert_in_range(course.guest.target, (400 + 24 + 24) * MIB, (400 + 24 + 24 + 40) * MIB);
     assert_true(course.guest.found > 30 * MIB);
+    /* Down to its reserve, it gets even the little that it needs more. */
+    {
+        guint64 before = course.guest.target;
+
+        course.sample.available -= 10 * MIB;
+        course_go(&course, SECOND);
+        assert_true(course.guest.target > before);
+        course.sample.available += 10 * MIB;
+    }
     course.settings.probe = PROBE_WANTED;
     course_go(&course, SECOND);
     assert_int_equal(course.guest.found, 0);
-    assert_int_equal(course.guest.target, 524 * MIB);
+    assert_in_range(course.guest.target, 524 * MIB, 545 * MIB);
     /* The budget is wanted: less than all demand. */
     course.settings.budget = 500 * MIB;
     course_go(&course, 600 * SECOND);
     assert_true(course.guest.target < 500 * MIB);
+}
+
+/* A policy with a pace of its own takes what it takes; nothing is told to be given back. */
+static void
+test_paced_policy_tries_nothing(void **state)
+{
+    Course course;
+
+    course_make(&course, 400, PROBE_ALWAYS);
+    course.settings.tuning.undamped = TRUE;
+    course_go(&course, 5 * SECOND);
+    assert_in_range(course.guest.target, 524 * MIB, 525 * MIB);
+    course.sample.swap_in += 100 * MIB;
+    course_go(&course, 60 * SECOND);
+    assert_int_equal(course.trial.outcomes, 0);
+    assert_int_equal(course.guest.found, 0);
 }
 
 /* A guest that is held, or that nobody knows of, is on no trial. */
@@ -555,6 +580,7 @@ main(void)
         cmocka_unit_test(test_policy_sees_host_and_guest),
         cmocka_unit_test(test_shrink_is_on_trial),
         cmocka_unit_test(test_probing),
+        cmocka_unit_test(test_paced_policy_tries_nothing),
         cmocka_unit_test(test_pinned_guest_is_on_no_trial),
         cmocka_unit_test(test_every_pin_has_its_text),
     };

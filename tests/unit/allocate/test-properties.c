@@ -404,6 +404,7 @@ follow(World *world, const Targets *targets)
         world->guests[i].least = 0;
         world->guests[i].most = 0;
         world->guests[i].probing = FALSE;
+        world->guests[i].tight = FALSE;
         view->requested = view->actual = target;
         lent += target;
     }

@@ -97,6 +97,7 @@ make_guest(World *world, GuestView *view, LimitGuest *guest)
                                     : 0,
         .most = one_in(world, 4) ? world_random_size(world) : 0,
         .probing = one_in(world, 4),
+        .tight = one_in(world, 4),
         .grown_us = one_in(world, 2) ? 0 : (gint64)world_random(world, (guint64)world->now),
     };
 }
