@@ -65,7 +65,7 @@ extern const Command command_list, command_info, command_stats;
 extern const Command command_setmem, command_plug, command_unplug;
 extern const Command command_reserve, command_release, command_leases, command_start, command_host;
 extern const Command command_limits, command_manage;
-extern const Command command_events, command_explain, command_record;
+extern const Command command_events, command_explain, command_history, command_record;
 extern const Command command_doctor, command_setup;
 extern const Command command_simulate;
 extern const Command command_version, command_help;

@@ -72,6 +72,7 @@ static const struct {
 } methods[] = {
     { "Diagnose", ACTION_LOOK },
     { "Explain", ACTION_LOOK },
+    { "History", ACTION_LOOK },
     { "Record", ACTION_LOOK },
     { "Setup", ACTION_LOOK, setup_applies },
     { "AwaitLease", ACTION_LOOK },

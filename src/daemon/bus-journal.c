@@ -23,6 +23,8 @@ struct _BusJournal {
 typedef struct {
     char *folder, *prefix, *guest;
     guint64 decision;
+    guint64 since_us, until_us; /* of a history */
+    guint most;
     char *now;       /* why nothing happens now */
     guint64 current; /* the decision that set what is requested */
     JournalWriter *writer;
@@ -113,12 +115,43 @@ on_answered(GObject *source, GAsyncResult *result, gpointer data)
 {
     GDBusMethodInvocation *invocation = data;
     GError *error = NULL;
-    g_autoptr(GVariant) explanation = g_task_propagate_pointer(G_TASK(result), &error);
+    GVariant *answer = g_task_propagate_pointer(G_TASK(result), &error);
 
-    if (explanation)
-        g_dbus_method_invocation_return_value(invocation, g_variant_new("(@a{sv})", explanation));
+    if (answer)
+        g_dbus_method_invocation_return_value(invocation, g_variant_new_tuple(&answer, 1));
     else
         g_dbus_method_invocation_take_error(invocation, error);
+    g_clear_pointer(&answer, g_variant_unref);
+}
+
+/* Returns: (transfer full) (nullable): NULL if @invocation has been answered. */
+static Question *
+question_new(BusJournal *bus, GDBusMethodInvocation *invocation, const char *guest)
+{
+    JournalPlace place = journal_get_place(bus->journal);
+    Question *question;
+
+    if (!place.folder) {
+        g_dbus_method_invocation_return_error_literal(
+            invocation, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
+            "no journal is kept: write enabled = yes below [journal] in memplug.conf");
+        return NULL;
+    }
+    question = g_new0(Question, 1);
+    question->folder = g_strdup(place.folder);
+    question->prefix = g_strdup(place.prefix);
+    question->guest = g_strdup(guest);
+    question->writer = journal_writer_ref(place.writer);
+    return question;
+}
+
+static void
+question_run(Question *question, GDBusMethodInvocation *invocation, GTaskThreadFunc answer)
+{
+    g_autoptr(GTask) task = g_task_new(NULL, NULL, on_answered, invocation);
+
+    g_task_set_task_data(task, question, question_free);
+    g_task_run_in_thread(task, answer);
 }
 
 static gboolean
@@ -127,31 +160,60 @@ on_explain(BusManager *manager, GDBusMethodInvocation *invocation, const char *g
 {
     BusJournal *bus = data;
     ManagedGuest *managed = find_guest(bus, guest);
-    JournalPlace place = journal_get_place(bus->journal);
-    g_autoptr(GTask) task = NULL;
-    Question *question;
+    Question *question = question_new(bus, invocation, guest);
 
-    if (!place.folder) {
-        g_dbus_method_invocation_return_error_literal(
-            invocation, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
-            "no journal is kept: write enabled = yes below [journal] in memplug.conf");
+    if (!question)
         return TRUE;
-    }
-    question = g_new0(Question, 1);
-    question->folder = g_strdup(place.folder);
-    question->prefix = g_strdup(place.prefix);
-    question->guest = g_strdup(guest);
     question->decision = decision;
-    question->writer = journal_writer_ref(place.writer);
     if (managed) {
         question->now = describe_now(managed);
         question->current = managed_guest_get_status(managed)->decision;
         if (decision == 0)
             question->decision = question->current;
     }
-    task = g_task_new(NULL, NULL, on_answered, invocation);
-    g_task_set_task_data(task, question, question_free);
-    g_task_run_in_thread(task, answer_question);
+    question_run(question, invocation, answer_question);
+    return TRUE;
+}
+
+/*
+ * History
+ */
+
+#define HISTORY_MOST 10000
+
+static void
+answer_history(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+    const Question *question = data;
+
+    journal_writer_sync(question->writer, SYNC_US);
+    g_task_return_pointer(task,
+                          journal_query_history(question->folder, question->prefix, question->guest,
+                                                (gint64)question->since_us,
+                                                (gint64)question->until_us, question->most),
+                          (GDestroyNotify)g_variant_unref);
+}
+
+static gboolean
+on_history(BusManager *manager, GDBusMethodInvocation *invocation, const char *guest, guint64 since,
+           guint64 until, guint most, gpointer data)
+{
+    BusJournal *bus = data;
+    Question *question;
+
+    if (most == 0 || most > HISTORY_MOST || since >= until || until > G_MAXINT64) {
+        g_dbus_method_invocation_return_error(
+            invocation, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+            "a history has from 1 to %d points, and ends after its beginning", HISTORY_MOST);
+        return TRUE;
+    }
+    question = question_new(bus, invocation, guest);
+    if (!question)
+        return TRUE;
+    question->since_us = since;
+    question->until_us = until;
+    question->most = most;
+    question_run(question, invocation, answer_history);
     return TRUE;
 }
 
@@ -194,6 +256,7 @@ bus_journal_new(BusManager *manager, Roster *roster, Journal *journal)
     bus->roster = roster;
     bus->journal = journal;
     g_signal_connect(manager, "handle-explain", G_CALLBACK(on_explain), bus);
+    g_signal_connect(manager, "handle-history", G_CALLBACK(on_history), bus);
     g_signal_connect(manager, "handle-record", G_CALLBACK(on_record), bus);
     return bus;
 }

@@ -301,3 +301,89 @@ journal_query_explain(const char *folder, const char *prefix, const char *guest,
     g_variant_builder_unref(search.events);
     return result;
 }
+
+/*
+ * History
+ */
+
+typedef struct {
+    guint64 time_us; /* 0: nothing is known */
+    guint64 actual, requested, demand, used;
+} Point;
+
+typedef struct {
+    const char *guest;
+    gint64 since_us, until_us;
+    guint most;
+    Point *points; /* one for each part of the time */
+    Point latest;  /* a forecast holds until there is another */
+} History;
+
+static void
+note_point(History *history, const JournalDecoder *decoder)
+{
+    const JournalGuest *guest = journal_decoder_find(decoder, history->guest);
+    gint64 time_us = journal_decoder_wall(decoder, decoder->now_us);
+    gdouble part;
+
+    if (!guest)
+        return;
+    if (guest->told || guest->decided) {
+        const Forecast *forecast = guest->decided ? &guest->decision.forecast : &guest->forecast;
+
+        history->latest.demand = forecast->demand;
+        history->latest.used = forecast->used;
+    }
+    if (time_us < history->since_us || time_us >= history->until_us)
+        return;
+    history->latest.time_us = (guint64)time_us;
+    history->latest.actual = guest->plan.actual;
+    history->latest.requested = guest->decided ? guest->decision.target : guest->plan.requested;
+    part = (double)(time_us - history->since_us) / (double)(history->until_us - history->since_us) *
+           history->most;
+    history->points[MIN((guint)part, history->most - 1)] = history->latest;
+}
+
+static void
+read_history(History *history, const char *path)
+{
+    g_autoptr(JournalFile) file = journal_file_open(path, NULL);
+    g_autoptr(JournalDecoder) decoder = journal_decoder_new();
+    const char *line;
+    gsize length;
+
+    while (file && (line = journal_file_next(file, &length, NULL))) {
+        JournalLineKind kind;
+
+        if (!journal_decoder_feed(decoder, line, (gssize)length, &kind, NULL))
+            return;
+        if (kind == JOURNAL_LINE_CYCLE)
+            note_point(history, decoder);
+    }
+}
+
+GVariant *
+journal_query_history(const char *folder, const char *prefix, const char *guest, gint64 since_us,
+                      gint64 until_us, guint most)
+{
+    g_auto(GStrv) paths = journal_writer_list(folder, prefix);
+    g_autofree Point *points = g_new0(Point, most);
+    History history = { guest, since_us, until_us, most, points, { 0 } };
+    guint n = g_strv_length(paths);
+    GVariantBuilder all;
+
+    for (guint i = 0; i < n && since_us < until_us; i++) {
+        /* Over before, or begun after. */
+        if ((i + 1 < n && journal_writer_begun(paths[i + 1], prefix) <= since_us) ||
+            journal_writer_begun(paths[i], prefix) >= until_us)
+            continue;
+        read_history(&history, paths[i]);
+    }
+    g_variant_builder_init(&all, G_VARIANT_TYPE("a(ttttt)"));
+    for (guint i = 0; i < most; i++) {
+        if (points[i].time_us > 0)
+            g_variant_builder_add(&all, "(ttttt)", points[i].time_us, points[i].actual,
+                                  points[i].requested, points[i].demand, points[i].used);
+    }
+    return g_variant_ref_sink(g_variant_builder_end(&all));
+}

@@ -14,3 +14,14 @@
  */
 GVariant *journal_query_explain(const char *folder, const char *prefix, const char *guest,
                                 guint64 decision, GError **error);
+
+/*
+ * journal_query_history:
+ * @since_us, @until_us: since 1970
+ * @most: points; of each of so many parts of the time, the last one is told
+ *
+ * Returns: (transfer full): a(ttttt): time (since 1970), actual, requested, demand, used: in
+ *   the order of time. Parts in which nothing was written of the guest have no point.
+ */
+GVariant *journal_query_history(const char *folder, const char *prefix, const char *guest,
+                                gint64 since_us, gint64 until_us, guint most);

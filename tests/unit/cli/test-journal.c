@@ -78,6 +78,41 @@ test_explain(void **state)
     assert_int_equal(json_array_get_length(json_object_get_array_member(object, "parts")), 2);
 }
 
+static gboolean
+on_history(BusManager *manager, GDBusMethodInvocation *invocation, const char *guest, guint64 since,
+           guint64 until, guint most, gpointer data)
+{
+    gboolean known = g_str_equal(guest, "web");
+
+    assert_int_equal(until - since, 60 * G_USEC_PER_SEC);
+    assert_int_equal(most, 5);
+    bus_manager_complete_history(
+        manager, invocation,
+        g_variant_new_parsed(known
+                                 ? "[(uint64 1700000000000000, uint64 268435456, uint64 268435456,"
+                                   " uint64 0, uint64 0), (1700000030000000, 268435456,"
+                                   " 536870912, 536870912, 134217728)]"
+                                 : "@a(ttttt) []"));
+    return TRUE;
+}
+
+static void
+test_history(void **state)
+{
+    g_autoptr(JsonNode) json = NULL;
+    JsonObject *second;
+
+    g_signal_connect(bus_daemon_get_manager(bus_fixture.daemon), "handle-history",
+                     G_CALLBACK(on_history), NULL);
+    bus_fixture_assert_runs("history web --last 60 --rows 5",
+                            "22:13:50  256 MiB    512 MiB  512 MiB  128 MiB  ██████▒▒▒▒▒▒\n");
+    bus_fixture_assert_fails("history nobody --last 60 --rows 5", 1, "tells nothing of it");
+    json = bus_fixture_run_json("history web --last 60 --rows 5 --json", 0);
+    second = json_array_get_object_element(json_node_get_array(json), 1);
+    assert_int_equal(json_object_get_int_member(second, "demand"), 536870912);
+    assert_int_equal(json_object_get_int_member(second, "time_us"), 1700000030000000);
+}
+
 /*
  * record
  */
@@ -204,6 +239,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         BUS_FIXTURE_TEST(test_explain),
+        BUS_FIXTURE_TEST(test_history),
         BUS_FIXTURE_TEST(test_record_for_a_time),
         BUS_FIXTURE_TEST(test_record_until_interrupted),
         BUS_FIXTURE_TEST(test_record_from_a_daemon_that_goes),

@@ -257,6 +257,31 @@ test_decisions_are_explained(void **state)
 }
 
 static void
+test_history_is_told(void **state)
+{
+    Bed *bed = *state;
+    JournalPlace place = journal_get_place(bed->journal);
+    gint64 begin = g_get_real_time();
+    g_autoptr(GVariant) points = NULL;
+    g_autoptr(GVariant) before = NULL;
+    guint64 time_us, actual, requested, demand, used, last = 0;
+
+    add_guest(bed, "web", 230 * MIB);
+    live(bed, 20);
+    journal_writer_sync(place.writer, 5 * G_USEC_PER_SEC);
+    points = journal_query_history(place.folder, place.prefix, "web", begin, g_get_real_time(), 8);
+    assert_true(g_variant_n_children(points) > 2 && g_variant_n_children(points) <= 8);
+    for (gsize i = 0; i < g_variant_n_children(points); i++) {
+        g_variant_get_child(points, i, "(ttttt)", &time_us, &actual, &requested, &demand, &used);
+        assert_true(time_us > last && time_us >= (guint64)begin);
+        last = time_us;
+    }
+    assert_true(actual > 256 * MIB && requested == actual && demand >= used && used > 0);
+    before = journal_query_history(place.folder, place.prefix, "web", 1, begin, 8);
+    assert_int_equal(g_variant_n_children(before), 0);
+}
+
+static void
 test_an_administrators_word_is_explained(void **state)
 {
     Bed *bed = *state;
@@ -468,6 +493,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         JOURNAL_TEST(test_cycles_and_events_are_written),
         JOURNAL_TEST(test_decisions_are_explained),
+        JOURNAL_TEST(test_history_is_told),
         JOURNAL_TEST(test_an_administrators_word_is_explained),
         JOURNAL_TEST(test_listeners_have_a_file_of_their_own),
         JOURNAL_TEST(test_listeners_are_bounded),
