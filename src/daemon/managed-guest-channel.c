@@ -47,6 +47,7 @@ on_state(StatsChannel *channel, gpointer data)
 
     switch (stats_channel_get_state(channel)) {
     case STATS_CHANNEL_OPEN:
+        managed->agent_told = TRUE;
         managed_guest_tell(managed, EVENT_STATS, G_LOG_LEVEL_INFO, "its agent is there: %s on %s",
                            hello->agent, hello->kernel);
         break;
@@ -59,6 +60,9 @@ on_state(StatsChannel *channel, gpointer data)
             stats_channel_get_reason(channel));
         break;
     case STATS_CHANNEL_CLOSED:
+        if (!managed->agent_told)
+            break;
+        managed->agent_told = FALSE;
         managed_guest_tell(managed, EVENT_STATS, G_LOG_LEVEL_INFO,
                            "its stats channel is closed: %s", stats_channel_get_reason(channel));
         break;
@@ -79,6 +83,19 @@ managed_guest_channel_start(ManagedGuest *managed)
     g_signal_connect_object(managed->channel, "state", G_CALLBACK(on_state), managed, 0);
     managed_guest_channel_tend(managed);
     stats_channel_start(managed->channel);
+}
+
+/* An agent that cries wolf, once. */
+static void
+tell_deaf(ManagedGuest *managed)
+{
+    gboolean deaf =
+        agent_claims_is_deaf(stats_channel_get_claims(managed->channel), g_get_monotonic_time());
+
+    if (deaf && !managed->deaf_told)
+        managed_guest_tell(managed, EVENT_URGENT, G_LOG_LEVEL_WARNING,
+                           "asks without end; not heard for a minute");
+    managed->deaf_told = deaf;
 }
 
 /* What asking is worth: nothing where the policy does not move the guest. */
@@ -107,6 +124,7 @@ managed_guest_channel_tend(ManagedGuest *managed)
         .growth = growth_of(managed),
     };
 
+    tell_deaf(managed);
     stats_channel_set_most(managed->channel, memory ? memory->max : 0);
     stats_channel_set_welcome(managed->channel, &welcome);
 }

@@ -23,10 +23,13 @@ struct _ManagedGuest {
     PredictorState predictor_state;
 
     StatsChannel *channel;
+    gboolean agent_told; /* that it is there, ... */
+    gboolean deaf_told;  /* ... and that it is not heard */
     PlugTime plug_time;
     UrgentRequest urgent;
     gint64 urgent_from_us;  /* since when its first memory is waited for; 0: it is not, ... */
     guint64 urgent_from;    /* ... and what the guest had then */
+    gint64 urgent_told_us;  /* when a request was last told aloud; 0: never */
     gint64 urgent_first_us; /* how long that took the last time; 0: never */
 
     ShrinkTrial trial;

@@ -30,15 +30,19 @@ balloon_of(const ManagedGuest *managed)
     return memory->ballooned;
 }
 
-/* "asks for 256 MiB; 64 MiB left, falls by 160 MiB/s" */
+/* "asks for 256 MiB; 64 MiB left, falls by 160 MiB/s"; aloud only the first while one is
+ * borne in mind: the guest says how often it asks. */
 static void
-tell_request(ManagedGuest *managed, const StatsUrgent *urgent)
+tell_request(ManagedGuest *managed, const StatsUrgent *urgent, gint64 valid_us, gint64 now)
 {
+    gboolean again = managed->urgent_told_us != 0 && now - managed->urgent_told_us < valid_us;
     g_autofree char *size = size_format_rounded(urgent->size);
     g_autofree char *left = size_format_rounded(urgent->available);
     g_autofree char *fall = size_format_rounded(told_or_0(urgent->fall));
 
-    managed_guest_tell(managed, EVENT_URGENT, G_LOG_LEVEL_INFO,
+    if (!again)
+        managed->urgent_told_us = now;
+    managed_guest_tell(managed, EVENT_URGENT, again ? G_LOG_LEVEL_DEBUG : G_LOG_LEVEL_INFO,
                        "asks for %s; %s left, falls by %s/s%s", size, left, fall,
                        urgent->cause == STATS_URGENT_STALL ? "; tasks wait for memory" : "");
 }
@@ -62,7 +66,7 @@ managed_guest_urgent_take(ManagedGuest *managed, const StatsUrgent *urgent, gint
 
     if (!status->observed)
         return;
-    tell_request(managed, urgent);
+    tell_request(managed, urgent, valid_us, now);
     urgent_ask(&managed->urgent, &terms, now);
     if (managed->urgent_from_us == 0 && status->actual < managed->urgent.goal) {
         managed->urgent_from_us = now;
