@@ -169,7 +169,7 @@ const Command command_events = {
     .description = "Prints each event with its time, guest (- for the host), kind and message,\n"
                    "until Ctrl-C. Kinds are guest-added, guest-removed, state, decision, step,\n"
                    "settled, short, shrink, onlining, urgent, held, managed, limits, stats,\n"
-                   "budget, lease, config and journal.\n"
+                   "budget, host, lease, config and journal.\n"
                    "With --json each line is one object; time_us counts from 1970.",
     .examples = "memplug events\n"
                 "memplug events --guest web --count 1 --timeout 10 --json",

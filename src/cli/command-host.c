@@ -38,6 +38,8 @@ load_host(Connection *connection, GError **error)
 static void
 print_fields(GVariant *host)
 {
+    const char *level;
+
     for (gsize i = 0; i < G_N_ELEMENTS(fields); i++) {
         g_autofree char *size = NULL;
         guint64 bytes;
@@ -48,6 +50,8 @@ print_fields(GVariant *host)
         size = size_format_rounded(bytes);
         output_print_field(fields[i].label, size);
     }
+    if (g_variant_lookup(host, "level", "&s", &level))
+        output_print_field("Pressure", g_str_equal(level, "well") ? "none" : level);
 }
 
 static const TableColumn columns[] = {

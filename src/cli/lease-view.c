@@ -128,10 +128,33 @@ lease_view_add_json(JsonBuilder *json, GVariant *leases)
     json_builder_end_array(json);
 }
 
+static gboolean
+is_open(GVariant *lease)
+{
+    static const char *const open[] = { "asked", "gathering", "granted", NULL };
+
+    return g_strv_contains(open, text(lease, "state"));
+}
+
+guint64
+lease_view_open_for(GVariant *leases, const char *guest)
+{
+    guint64 found = 0;
+    GVariantIter iter;
+    GVariant *lease;
+
+    g_variant_iter_init(&iter, leases);
+    while ((lease = g_variant_iter_next_value(&iter))) {
+        if (is_open(lease) && g_str_equal(text(lease, "guest"), guest))
+            found = number(lease, "id");
+        g_variant_unref(lease);
+    }
+    return found;
+}
+
 char **
 lease_view_open_ids(GVariant *leases)
 {
-    static const char *const open[] = { "asked", "gathering", "granted", NULL };
     g_autoptr(GStrvBuilder) ids = g_strv_builder_new();
     GVariantIter iter;
     GVariant *lease;
@@ -140,7 +163,7 @@ lease_view_open_ids(GVariant *leases)
     while ((lease = g_variant_iter_next_value(&iter))) {
         g_autofree char *id = g_strdup_printf("%" G_GUINT64_FORMAT, number(lease, "id"));
 
-        if (g_strv_contains(open, text(lease, "state")))
+        if (is_open(lease))
             g_strv_builder_add(ids, id);
         g_variant_unref(lease);
     }

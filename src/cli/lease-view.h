@@ -16,5 +16,8 @@ void lease_view_print(GVariant *leases);
 /* Adds them as an array of objects. */
 void lease_view_add_json(JsonBuilder *json, GVariant *leases);
 
+/* Returns: the number of the open lease for the guest called @guest; 0 if there is none. */
+guint64 lease_view_open_for(GVariant *leases, const char *guest);
+
 /* Returns: (transfer full): the numbers of those that can be released. */
 char **lease_view_open_ids(GVariant *leases);

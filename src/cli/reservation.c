@@ -160,8 +160,12 @@ reservation_make(Connection *connection, const ReservationTerms *terms, Reservat
 
     if (!manager)
         return FALSE;
-    reply = call_method(connection, manager, "Reserve",
-                        g_variant_new("(t@a{sv})", terms->size, options_of(terms)), error);
+    if (terms->domain)
+        reply = call_method(connection, manager, "ReserveDomain",
+                            g_variant_new("(s@a{sv})", terms->domain, options_of(terms)), error);
+    else
+        reply = call_method(connection, manager, "Reserve",
+                            g_variant_new("(t@a{sv})", terms->size, options_of(terms)), error);
     if (!reply)
         return FALSE;
     g_variant_get(reply, "(t)", &lease);

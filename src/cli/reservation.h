@@ -8,6 +8,7 @@
 
 typedef struct {
     guint64 size;
+    const char *domain;  /* (nullable): a domain's XML, which says size and guest instead */
     guint64 at_least;    /* 0: all of it */
     const char *guest;   /* nullable */
     const char *purpose; /* who asks, in words */

@@ -78,6 +78,7 @@ static const struct {
     { "AwaitLease", ACTION_LOOK },
     { "DescribeHost", ACTION_LOOK },
     { "Reserve", ACTION_MANAGE },
+    { "ReserveDomain", ACTION_MANAGE },
     { "HoldLease", ACTION_MANAGE },
     { "ReleaseLease", ACTION_MANAGE },
     /* What a running guest has, and who decides that. */

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/bus-reservations.h"
 
+#include "build-config.h"
+#if HAVE_LIBVIRT
+#include "hypervisor/libvirt/domain-memory.h"
+#endif
 #include "monitor/host-memory.h"
 
 struct _BusReservations {
@@ -204,27 +208,72 @@ read_options(GVariant *options, LeaseTerms *terms, GError **error)
     return TRUE;
 }
 
+/* Answers a call for @terms; both methods return the same. */
+static void
+ask(BusReservations *bus, GDBusMethodInvocation *invocation, LeaseTerms *terms, GVariant *options)
+{
+    const char *sender = g_dbus_method_invocation_get_sender(invocation);
+    const Lease *lease = NULL;
+    GError *error = NULL;
+
+    terms->purpose = sender;
+    if (read_options(options, terms, &error))
+        lease = reservations_ask(bus->reservations, terms, &error);
+    if (!lease) {
+        g_dbus_method_invocation_take_error(invocation, error);
+        return;
+    }
+    watch_asker(bus, lease->id, sender);
+    g_dbus_method_invocation_return_value(invocation, g_variant_new("(t)", lease->id));
+}
+
 static gboolean
 on_reserve(BusManager *manager, GDBusMethodInvocation *invocation, guint64 size, GVariant *options,
            gpointer data)
 {
-    const char *sender = g_dbus_method_invocation_get_sender(invocation);
     BusReservations *bus = data;
-    LeaseTerms terms = { .asked = size, .purpose = sender };
-    GError *error = NULL;
-    const Lease *lease;
+    LeaseTerms terms = { .asked = size };
 
-    if (!check_service(bus, invocation))
-        return TRUE;
-    lease = read_options(options, &terms, &error)
-                ? reservations_ask(bus->reservations, &terms, &error)
-                : NULL;
-    if (!lease) {
+    if (check_service(bus, invocation))
+        ask(bus, invocation, &terms, options);
+    return TRUE;
+}
+
+#if HAVE_LIBVIRT
+static void
+ask_for_domain(BusReservations *bus, GDBusMethodInvocation *invocation, const char *xml,
+               GVariant *options)
+{
+    GError *error = NULL;
+    DomainNeed need;
+    LeaseTerms terms;
+
+    if (!domain_memory_need(xml, &need, &error)) {
         g_dbus_method_invocation_take_error(invocation, error);
-        return TRUE;
+        return;
     }
-    watch_asker(bus, lease->id, sender);
-    bus_manager_complete_reserve(manager, invocation, lease->id);
+    terms = (LeaseTerms){ .asked = need.memory + need.overhead, .guest = need.name };
+    ask(bus, invocation, &terms, options);
+    g_free(need.name);
+}
+#else
+static void
+ask_for_domain(BusReservations *bus, GDBusMethodInvocation *invocation, const char *xml,
+               GVariant *options)
+{
+    g_dbus_method_invocation_return_error_literal(invocation, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
+                                                  "this memplugd was built without libvirt");
+}
+#endif
+
+static gboolean
+on_reserve_domain(BusManager *manager, GDBusMethodInvocation *invocation, const char *xml,
+                  GVariant *options, gpointer data)
+{
+    BusReservations *bus = data;
+
+    if (check_service(bus, invocation))
+        ask_for_domain(bus, invocation, xml, options);
     return TRUE;
 }
 
@@ -295,6 +344,20 @@ add_room(GVariantDict *dict, Reservations *reservations)
     g_variant_dict_insert(dict, "most", "t", room->most);
 }
 
+static void
+add_watch(GVariantDict *dict, const Cycle *cycle)
+{
+    const HostWatch *watch = cycle_get_host_watch(cycle);
+    const HostMarks *marks = watch ? host_watch_get_marks(watch) : NULL;
+
+    if (!watch)
+        return;
+    g_variant_dict_insert(dict, "level", "s", host_level_name(host_watch_get_level(watch)));
+    g_variant_dict_insert(dict, "soft", "t", marks->soft);
+    g_variant_dict_insert(dict, "hard", "t", marks->hard);
+    g_variant_dict_insert(dict, "emergency", "t", marks->emergency);
+}
+
 static gboolean
 on_describe_host(BusManager *manager, GDBusMethodInvocation *invocation, gpointer data)
 {
@@ -315,6 +378,7 @@ on_describe_host(BusManager *manager, GDBusMethodInvocation *invocation, gpointe
     g_variant_dict_insert(&dict, "huge", "t", host.huge);
     g_variant_dict_insert(&dict, "huge_free", "t", host.huge_free);
     g_variant_dict_insert(&dict, "budget", "t", cycle_get_settings(bus->cycle)->budget);
+    add_watch(&dict, bus->cycle);
     if (bus->reservations)
         add_room(&dict, bus->reservations);
     bus_manager_complete_describe_host(manager, invocation, g_variant_dict_end(&dict));
@@ -339,6 +403,7 @@ bus_reservations_new(BusManager *manager, GDBusConnection *connection, Reservati
     bus->waiters = g_ptr_array_new_with_free_func(g_free);
     bus->askers = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, unwatch);
     g_signal_connect(manager, "handle-reserve", G_CALLBACK(on_reserve), bus);
+    g_signal_connect(manager, "handle-reserve-domain", G_CALLBACK(on_reserve_domain), bus);
     g_signal_connect(manager, "handle-await-lease", G_CALLBACK(on_await_lease), bus);
     g_signal_connect(manager, "handle-hold-lease", G_CALLBACK(on_hold_lease), bus);
     g_signal_connect(manager, "handle-release-lease", G_CALLBACK(on_release_lease), bus);

@@ -28,6 +28,10 @@ G_DEFINE_QUARK(memplug_config_error_quark, config_error)
 #define JOURNAL_AGE_DEFAULT_US (14 * G_TIME_SPAN_DAY)
 #define JOURNAL_AGE_MOST       10000
 
+/* Ten guests' memory for that of one is more than ballooning or swapping can bear. */
+#define OVERCOMMIT_LEAST 0.1
+#define OVERCOMMIT_MOST  10.0
+
 static gboolean
 set_budget(Config *config, const char *value, GError **error)
 {
@@ -39,6 +43,51 @@ set_reserve(Config *config, const char *value, GError **error)
 {
     config->has_reserve = size_parse(value, 0, &config->reserve, error);
     return config->has_reserve;
+}
+
+static gboolean
+set_soft(Config *config, const char *value, GError **error)
+{
+    return size_parse(value, 0, &config->marks.soft, error);
+}
+
+static gboolean
+set_hard(Config *config, const char *value, GError **error)
+{
+    return size_parse(value, 0, &config->marks.hard, error);
+}
+
+static gboolean
+set_emergency(Config *config, const char *value, GError **error)
+{
+    return size_parse(value, 0, &config->marks.emergency, error);
+}
+
+/* "1.5", or "1.5 0.8": what guests may have, and what may be promised to them. */
+static gboolean
+set_overcommit(Config *config, const char *value, GError **error)
+{
+    char *rest = NULL;
+    double sizes = g_ascii_strtod(value, &rest), promises = 1.0;
+    gboolean well = rest != value;
+
+    if (well && *rest != '\0') {
+        const char *second = rest;
+
+        promises = g_ascii_strtod(second, &rest);
+        well = g_ascii_isspace(*second) && *rest == '\0';
+    }
+    if (!well || !(sizes >= OVERCOMMIT_LEAST && sizes <= OVERCOMMIT_MOST) ||
+        !(promises >= OVERCOMMIT_LEAST && promises <= sizes)) {
+        g_set_error(error, CONFIG_ERROR, CONFIG_ERROR_INVALID,
+                    "'%s' is not one ratio from 0.1 to 10, or two of which the second is no more "
+                    "than the first; write for example 1.5 or 1.5 0.8",
+                    value);
+        return FALSE;
+    }
+    config->overcommit = sizes;
+    config->promise = promises;
+    return TRUE;
 }
 
 static gboolean
@@ -175,6 +224,10 @@ static const struct {
 } settings[] = {
     { "host", "budget", set_budget },
     { "host", "reserve", set_reserve },
+    { "host", "soft", set_soft },
+    { "host", "hard", set_hard },
+    { "host", "emergency", set_emergency },
+    { "host", "overcommit", set_overcommit },
     { "host", "interval", set_interval },
     { "policy", "name", set_policy },
     { "policy", "surplus", set_surplus },
@@ -390,16 +443,54 @@ config_free(Config *config)
     g_free(config);
 }
 
+static guint64
+reserve_of(const Config *config, guint64 host_memory)
+{
+    if (config->has_reserve)
+        return MIN(config->reserve, host_memory);
+    return MIN(MAX(host_memory / RESERVE_PART, RESERVE_LEAST), host_memory / 2);
+}
+
+/* Returns: what guests may have, or be promised, of a budget that is not over-committed. */
+static guint64
+times(const Config *config, guint64 host_memory, double ratio)
+{
+    guint64 budget =
+        config->budget > 0 ? config->budget : host_memory - reserve_of(config, host_memory);
+    double bytes = (double)budget * ratio;
+
+    if (ratio <= 0.0)
+        return budget;
+    return bytes < (double)G_MAXUINT64 ? (guint64)bytes : G_MAXUINT64;
+}
+
 guint64
 config_budget(const Config *config, guint64 host_memory)
 {
-    guint64 reserve = config->has_reserve
-                          ? config->reserve
-                          : MIN(MAX(host_memory / RESERVE_PART, RESERVE_LEAST), host_memory / 2);
+    return times(config, host_memory, config->overcommit);
+}
 
-    if (config->budget > 0)
-        return config->budget;
-    return host_memory - MIN(host_memory, reserve);
+guint64
+config_promises(const Config *config, guint64 host_memory)
+{
+    return MIN(times(config, host_memory, config->promise), config_budget(config, host_memory));
+}
+
+HostMarks
+config_marks(const Config *config, guint64 host_memory)
+{
+    guint64 reserve = reserve_of(config, host_memory);
+    HostMarks marks = config->marks;
+
+    if (marks.soft == 0)
+        marks.soft = reserve / 2;
+    if (marks.hard == 0)
+        marks.hard = marks.soft / 2;
+    if (marks.emergency == 0)
+        marks.emergency = marks.hard / 2;
+    marks.hard = MIN(marks.hard, marks.soft);
+    marks.emergency = MIN(marks.emergency, marks.hard);
+    return marks;
 }
 
 GuestLimits

@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include "allocate/host-level.h"
 #include "allocate/probe.h"
 #include "hypervisor/guest-limits.h"
 #include "policies/policy.h"
@@ -18,6 +19,9 @@ typedef struct {
     guint64 budget;       /* bytes to lend; 0: the host's memory less the reserve */
     guint64 reserve;      /* bytes that the host keeps when no budget is given */
     gboolean has_reserve; /* else a tenth of the host, see config_budget() */
+    HostMarks marks;      /* of the host; 0 where nobody says, see config_marks() */
+    double overcommit;    /* what guests may have together, to the budget; 0: not said, 1 */
+    double promise;       /* what may be promised to them (floors, leases), likewise */
     gint64 interval_us;   /* between two cycles */
     const Policy *policy;
     gboolean share; /* what nobody demands is handed out to the guests, not kept */
@@ -57,8 +61,16 @@ char *config_default_file(void);
 void config_free(Config *config);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Config, config_free)
 
-/* Returns: what may be lent to the guests of a host of @host_memory bytes. */
+/* Returns: what may be lent to the guests of a host of @host_memory bytes, over-commit
+ *   included. */
 guint64 config_budget(const Config *config, guint64 host_memory);
+
+/* Returns: what may be promised to them: floors and leases. */
+guint64 config_promises(const Config *config, guint64 host_memory);
+
+/* Returns: where the host counts as short of memory: half, a quarter and an eighth of what it
+ *   keeps for itself, where nobody says. */
+HostMarks config_marks(const Config *config, guint64 host_memory);
 
 /* Returns: the limits that apply to the guest called @name, most of them
  *   perhaps unset; @own are those kept where the guest is defined, and win. */

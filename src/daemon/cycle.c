@@ -22,6 +22,9 @@ struct _Cycle {
     Hypervisor *hypervisor;
     Roster *roster;
     Reservations *reservations; /* nullable */
+    HostWatch *host;            /* nullable */
+    HostMarks marks;
+    guint64 promises; /* bytes that floors and leases may come to */
     PlanSettings settings;
     gint64 spoken_us; /* when the policy last spoke */
     gint64 interval_us;
@@ -94,18 +97,46 @@ predict(Cycle *cycle, gint64 now)
     planner_predict((PlanGuest *)cycle->plan->data, cycle->plan->len, now);
 }
 
+/* What leases claim, and what the host itself does, of which no more than can be had without
+ * hurting anybody. */
+static PlanSettings
+settle_claims(Cycle *cycle, gint64 now)
+{
+    ManagedGuest *const *guests = (ManagedGuest *const *)cycle->guests->pdata;
+    PlanGuest *plans = (PlanGuest *)cycle->plan->data;
+    PlanSettings settings = cycle->settings;
+    ReservationsGate gate = cycle->unseen ? RESERVATIONS_UNSEEN : RESERVATIONS_OPEN;
+    HostAllowance allowance = { .budget = settings.budget };
+
+    if (cycle->host)
+        allowance =
+            host_watch_look(cycle->host, plans, guests, cycle->plan->len, settings.budget, now);
+    if (cycle->host && host_watch_get_level(cycle->host) > HOST_LEVEL_WELL &&
+        gate == RESERVATIONS_OPEN)
+        gate = RESERVATIONS_SHORT;
+    if (cycle->reservations)
+        settings.claimed =
+            reservations_claim(cycle->reservations, plans, guests, cycle->plan->len,
+                               settings.budget, MIN(cycle->promises, settings.budget), gate, now);
+    /* What leases hold is not in use yet: the host has it besides what guests have. */
+    settings.budget = MIN(settings.budget, allowance.budget + settings.claimed);
+    if (allowance.spare > 0)
+        settings.claimed += MIN(
+            allowance.spare,
+            room_look(plans, cycle->plan->len, settings.budget, settings.claimed, NULL).obtainable);
+    return settings;
+}
+
 static void
 allocate(Cycle *cycle, gint64 now)
 {
     ManagedGuest *const *guests = (ManagedGuest *const *)cycle->guests->pdata;
     PlanGuest *plans = (PlanGuest *)cycle->plan->data;
     guint64 before = cycle->summary.shortfall;
+    PlanSettings settings = settle_claims(cycle, now);
 
-    if (cycle->reservations)
-        cycle->settings.claimed = reservations_claim(
-            cycle->reservations, plans, guests, cycle->plan->len, cycle->settings.budget,
-            cycle->unseen ? RESERVATIONS_UNSEEN : RESERVATIONS_OPEN, now);
-    cycle->summary = planner_allocate(&cycle->settings, plans, cycle->plan->len, now);
+    cycle->settings.claimed = settings.claimed;
+    cycle->summary = planner_allocate(&settings, plans, cycle->plan->len, now);
     if (cycle->reservations)
         reservations_note(cycle->reservations, plans, guests, cycle->plan->len);
     if ((cycle->summary.shortfall > 0) != (before > 0)) {
@@ -257,6 +288,10 @@ cycle_configure(Cycle *cycle, const Config *config)
         .probe = config->probe,
         .spoken_us = &cycle->spoken_us,
     };
+    cycle->marks = config_marks(config, cycle->host_memory);
+    cycle->promises = config_promises(config, cycle->host_memory);
+    if (cycle->host)
+        host_watch_configure(cycle->host, &cycle->marks);
     if (cycle->interval_us == config->interval_us)
         return;
     cycle->interval_us = config->interval_us;
@@ -264,6 +299,19 @@ cycle_configure(Cycle *cycle, const Config *config)
         g_clear_handle_id(&cycle->tick, g_source_remove);
         cycle_start(cycle);
     }
+}
+
+void
+cycle_watch_host(Cycle *cycle, const char *root)
+{
+    cycle->host = host_watch_new(cycle->roster, root);
+    host_watch_configure(cycle->host, &cycle->marks);
+}
+
+const HostWatch *
+cycle_get_host_watch(const Cycle *cycle)
+{
+    return cycle->host;
 }
 
 void
@@ -305,6 +353,7 @@ cycle_free(Cycle *cycle)
     g_signal_handlers_disconnect_by_data(cycle->roster, cycle);
     if (cycle->reservations)
         g_signal_handlers_disconnect_by_data(cycle->reservations, cycle);
+    g_clear_pointer(&cycle->host, host_watch_free);
     g_cancellable_cancel(cycle->cancellable);
     g_clear_handle_id(&cycle->tick, g_source_remove);
     g_clear_handle_id(&cycle->soon, g_source_remove);

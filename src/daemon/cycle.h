@@ -6,6 +6,7 @@
 #pragma once
 
 #include "allocate/planner.h"
+#include "daemon/host-watch.h"
 #include "daemon/journal.h"
 #include "daemon/reservations.h"
 #include "daemon/roster.h"
@@ -20,6 +21,13 @@ typedef struct _Cycle Cycle;
  */
 Cycle *cycle_new(Hypervisor *hypervisor, Roster *roster, const Config *config, guint64 host_memory);
 void cycle_free(Cycle *cycle);
+
+/* Looks at the host below @root ("" for this one) from now on, and has guests give way to its
+ * other users. */
+void cycle_watch_host(Cycle *cycle, const char *root);
+
+/* Returns: (transfer none) (nullable) */
+const HostWatch *cycle_get_host_watch(const Cycle *cycle);
 
 /* Has the leases of @reservations (transfer none, outlives the cycle) counted from now on. */
 void cycle_set_reservations(Cycle *cycle, Reservations *reservations);

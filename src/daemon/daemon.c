@@ -228,6 +228,7 @@ build(Daemon *daemon, const DaemonOptions *options, GError **error)
     daemon->cycle = cycle_new(daemon->hypervisor, daemon->roster, daemon->config, host_memory());
     daemon->reservations = open_reservations(daemon, options, uri);
     cycle_set_reservations(daemon->cycle, daemon->reservations);
+    cycle_watch_host(daemon->cycle, "");
     duties.reservations = daemon->reservations;
     open_journal(daemon, options, uri);
     duties.journal = daemon->journal;

@@ -17,6 +17,7 @@ static const char *const kind_names[] = {
     [EVENT_MANAGED] = "managed",
     [EVENT_LIMITS] = "limits",
     [EVENT_BUDGET] = "budget",
+    [EVENT_HOST] = "host",
     [EVENT_LEASE] = "lease",
     [EVENT_CONFIG] = "config",
     [EVENT_JOURNAL] = "journal",

@@ -24,6 +24,7 @@ typedef enum {
     EVENT_MANAGED,  /* given to the policy, or opted out */
     EVENT_LIMITS,   /* floor, ceiling, weight or mechanism changed */
     EVENT_BUDGET,   /* the promises exceed the budget, or no longer do */
+    EVENT_HOST,     /* the host itself is short of memory, or no longer */
     EVENT_LEASE,    /* memory is asked for, granted, handed over, ... for a guest to come */
     EVENT_CONFIG,   /* the configuration was read anew, or refused */
     EVENT_JOURNAL,  /* the journal cannot be written, or can again */

@@ -61,6 +61,7 @@ typedef struct {
     ManagedGuest *const *guests;
     gsize n;
     guint64 budget;
+    guint64 promises;
     gint64 now;
 } Scene;
 
@@ -278,7 +279,7 @@ static void
 explain(Reservations *reservations, const Scene *scene, const RoomDonor *donors, gboolean closed)
 {
     GPtrArray *all = leases_all(reservations->leases);
-    guint64 most = room_look(scene->plans, scene->n, scene->budget, 0, NULL).most;
+    guint64 most = room_look(scene->plans, scene->n, scene->promises, 0, NULL).most;
 
     for (guint i = 0; i < all->len; i++) {
         Lease *lease = all->pdata[i];
@@ -377,6 +378,17 @@ wait_for_guests(Reservations *reservations, gint64 now)
     }
 }
 
+/* Returns: what can be promised without hurting anybody, nor promising too much in all. */
+static guint64
+promisable(Reservations *reservations, const Scene *scene)
+{
+    guint64 most = room_look(scene->plans, scene->n, scene->promises,
+                             leases_granted(reservations->leases), NULL)
+                       .most;
+
+    return MIN(reservations->room.obtainable, most);
+}
+
 static void
 promise_and_grant(Reservations *reservations, const Scene *scene, ReservationsGate gate)
 {
@@ -393,18 +405,22 @@ promise_and_grant(Reservations *reservations, const Scene *scene, ReservationsGa
         wait_for_guests(reservations, scene->now);
         return;
     }
-    leases_promise(reservations->leases, closed ? 0 : reservations->room.obtainable, scene->now);
+    leases_promise(reservations->leases, closed ? 0 : promisable(reservations, scene), scene->now);
     explain(reservations, scene, donors, closed);
     leases_grant(reservations->leases, free_for_real(reservations, scene), scene->now);
 }
 
 guint64
 reservations_claim(Reservations *reservations, PlanGuest *plans, ManagedGuest *const *guests,
-                   gsize n_guests, guint64 budget, ReservationsGate gate, gint64 now)
+                   gsize n_guests, guint64 budget, guint64 promises, ReservationsGate gate,
+                   gint64 now)
 {
-    const Scene scene = {
-        .plans = plans, .guests = guests, .n = n_guests, .budget = budget, .now = now
-    };
+    const Scene scene = { .plans = plans,
+                          .guests = guests,
+                          .n = n_guests,
+                          .budget = budget,
+                          .promises = promises,
+                          .now = now };
 
     hand_over(reservations, &scene);
     look_at_processes(reservations, now);

@@ -99,12 +99,14 @@ const Room *reservations_get_room(Reservations *reservations);
  * For the cycle, between its forecasts and its plan.
  * @plans: changed where a guest gets back what it gave
  * @guests: (array length=n_guests): those that @plans are of
+ * @promises: bytes that floors and leases may come to together
+ * @gate: whether anything can be promised now
  *
  * Returns: the bytes of @budget that are claimed.
  */
 guint64 reservations_claim(Reservations *reservations, PlanGuest *plans,
                            ManagedGuest *const *guests, gsize n_guests, guint64 budget,
-                           ReservationsGate gate, gint64 now);
+                           guint64 promises, ReservationsGate gate, gint64 now);
 
 /* For the cycle, after its plan: who gives what for whom. */
 void reservations_note(Reservations *reservations, const PlanGuest *plans,

@@ -113,6 +113,17 @@ host_memory_read(const char *root, HostMemory *memory, GError **error)
     return TRUE;
 }
 
+/* "full avg10=0.00 avg60=0.00 avg300=0.00 total=12345" */
+guint64
+host_memory_stalled(const char *root)
+{
+    g_autofree char *pressure = read_text(root, "/proc/pressure/memory");
+    const char *full = pressure ? find_line(pressure, "full ") : NULL;
+    const char *total = full ? strstr(full, "total=") : NULL;
+
+    return total ? g_ascii_strtoull(total + strlen("total="), NULL, 10) : 0;
+}
+
 /* proc(5): the second number of statm counts resident pages. */
 guint64
 host_memory_resident(const char *root, GPid process)

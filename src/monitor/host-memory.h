@@ -35,6 +35,10 @@ typedef struct {
  */
 gboolean host_memory_read(const char *root, HostMemory *memory, GError **error);
 
+/* Returns: for how long, µs since the boot, all tasks at once have stalled for memory ("full" in
+ *   /proc/pressure/memory); 0 where the kernel does not tell. */
+guint64 host_memory_stalled(const char *root);
+
 /* Returns: the bytes of memory that @process has of the host's now; 0 if that is not known. */
 guint64 host_memory_resident(const char *root, GPid process);
 

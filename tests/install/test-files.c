@@ -37,6 +37,7 @@ static const struct {
     { "MEMPLUG_UDEVDIR", "rules.d/80-memplug-online.rules", 0644, "" },
     { "MEMPLUG_UDEVDIR", "rules.d/80-memplug-guest.rules", 0644, "MEMPLUG_AGENT" },
     { "MEMPLUG_SBINDIR", "memplug-guest", 0755, "MEMPLUG_AGENT" },
+    { "MEMPLUG_SYSCONFDIR", "libvirt/hooks/qemu.d/memplug", 0755, "MEMPLUG_LIBVIRT" },
     { "MEMPLUG_PREFIX", "lib/systemd/system/memplug-guest.service", 0644, "MEMPLUG_AGENT" },
     { "MEMPLUG_PREFIX", "lib/sysusers.d/memplug-guest.conf", 0644, "MEMPLUG_AGENT" },
 };

@@ -298,3 +298,30 @@ domain_memory_cap(const char *live_xml, guint64 limit, guint64 *cap, GError **er
 
     return xml && cap_under(xml, limit, cap, error);
 }
+
+gboolean
+domain_memory_need(const char *text, DomainNeed *need, GError **error)
+{
+    g_autoptr(DomainXml) xml = domain_xml_open(text, "domain", error);
+    g_autofree char *name = xml ? domain_xml_text(xml, NULL, "/domain/name") : NULL;
+    g_autoptr(GuestMemory) memory = g_new0(GuestMemory, 1);
+    guint64 bytes, overhead;
+
+    if (!xml || !read_boot(xml, memory, error) || !read_devices(xml, memory, error) ||
+        !read_overhead(xml, &overhead, error))
+        return FALSE;
+    if (!name) {
+        g_set_error(error, DOMAIN_XML_ERROR, DOMAIN_XML_ERROR_MISSING, "a domain without a name");
+        return FALSE;
+    }
+    bytes = memory->boot;
+    for (guint i = 0; i < memory->n_devices; i++) {
+        const MemoryDevice *device = &memory->devices[i];
+
+        bytes += device->kind == MEMORY_DEVICE_DIMM ? device->size : device->requested;
+    }
+    *need = (DomainNeed){ .name = g_steal_pointer(&name),
+                          .memory = bytes,
+                          .overhead = overhead + bytes / PAGE_TABLE_SHARE };
+    return TRUE;
+}

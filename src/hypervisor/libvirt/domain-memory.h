@@ -30,6 +30,23 @@ GuestMemory *domain_memory_read(const char *live_xml, GError **error);
  */
 gboolean domain_memory_read_given(const char *inactive_xml, guint64 *given);
 
+/* What a domain takes of its host when it starts. */
+typedef struct {
+    char *name;       /* owned */
+    guint64 memory;   /* bytes: what it boots with, its DIMMs, and what its virtio-mem devices
+                       * are asked for; its balloon is empty at first */
+    guint64 overhead; /* bytes that QEMU needs for itself, at most, as for domain_memory_cap() */
+} DomainNeed;
+
+/*
+ * domain_memory_need:
+ * @xml: of a domain that is about to start
+ * @need: (out): untouched on failure
+ *
+ * Returns: FALSE with @error (DOMAIN_XML_ERROR) set.
+ */
+gboolean domain_memory_need(const char *xml, DomainNeed *need, GError **error);
+
 /*
  * domain_memory_cap:
  * @live_xml: of the running domain

@@ -88,7 +88,13 @@ test_guest_start(TestRoom *room, const char *folder, const TestGuestOptions *opt
     g_auto(GStrv) arguments = test_machine_arguments(options, &paths, error);
     if (arguments == NULL)
         return NULL;
-    guest->qemu = test_room_spawn(room, (const char *const *)arguments, guest->console,
+    g_autoptr(GPtrArray) words = g_ptr_array_new();
+    for (const char *const *word = options->before; word != NULL && *word != NULL; word++)
+        g_ptr_array_add(words, (gpointer)*word);
+    for (char **word = arguments; *word != NULL; word++)
+        g_ptr_array_add(words, *word);
+    g_ptr_array_add(words, NULL);
+    guest->qemu = test_room_spawn(room, (const char *const *)words->pdata, guest->console,
                                   G_SUBPROCESS_FLAGS_NONE, error);
     if (guest->qemu == NULL)
         return NULL;

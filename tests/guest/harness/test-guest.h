@@ -29,12 +29,13 @@ typedef struct {
     guint64 virtio_mem_at_boot; /* what is requested of it before the boot, bytes (0) */
     gboolean no_balloon;        /* without virtio-balloon (with) */
     gboolean free_page_reporting;
-    gboolean loads;           /* an image with real programs (memcached, tcc); with the rule */
-    gboolean stats_port;      /* with the port of the agent, NAME.stats (without) */
-    gboolean no_udev_rule;    /* an image without memplug's rule (with) */
-    gboolean reboots;         /* a reset starts the guest anew (it ends QEMU) */
-    const char *append;       /* more of the kernel's command line */
-    const char *const *extra; /* more arguments for QEMU, NULL-terminated */
+    gboolean loads;            /* an image with real programs (memcached, tcc); with the rule */
+    gboolean stats_port;       /* with the port of the agent, NAME.stats (without) */
+    gboolean no_udev_rule;     /* an image without memplug's rule (with) */
+    gboolean reboots;          /* a reset starts the guest anew (it ends QEMU) */
+    const char *append;        /* more of the kernel's command line */
+    const char *const *extra;  /* more arguments for QEMU, NULL-terminated */
+    const char *const *before; /* a program that runs QEMU, and its arguments, NULL-terminated */
 } TestGuestOptions;
 
 /* Id of the virtio-mem device, below /machine/peripheral. */

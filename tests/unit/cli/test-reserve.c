@@ -34,6 +34,17 @@ on_reserve(BusManager *manager, GDBusMethodInvocation *invocation, guint64 size,
 }
 
 static gboolean
+on_reserve_domain(BusManager *manager, GDBusMethodInvocation *invocation, const char *xml,
+                  GVariant *options, gpointer data)
+{
+    g_free(seen.options);
+    seen.options = g_variant_print(options, FALSE);
+    seen.size = strlen(xml);
+    bus_manager_complete_reserve_domain(manager, invocation, 3);
+    return TRUE;
+}
+
+static gboolean
 on_await(BusManager *manager, GDBusMethodInvocation *invocation, guint64 lease, gpointer data)
 {
     assert_int_equal(lease, 3);
@@ -104,6 +115,7 @@ set_up(void **state)
     g_clear_pointer(&seen.options, g_free);
     memset(&seen, 0, sizeof(seen));
     g_signal_connect(manager, "handle-reserve", G_CALLBACK(on_reserve), NULL);
+    g_signal_connect(manager, "handle-reserve-domain", G_CALLBACK(on_reserve_domain), NULL);
     g_signal_connect(manager, "handle-await-lease", G_CALLBACK(on_await), NULL);
     g_signal_connect(manager, "handle-hold-lease", G_CALLBACK(on_hold), NULL);
     g_signal_connect(manager, "handle-release-lease", G_CALLBACK(on_release), NULL);
@@ -130,6 +142,20 @@ test_reserve(void **state)
     assert_int_equal(json_object_get_int_member(json_node_get_object(node), "granted"), 2048 * MIB);
     assert_non_null(strstr(seen.options, "'at_least': <uint64 1073741824>"));
     assert_non_null(strstr(seen.options, "'wait': <5.0>"));
+}
+
+static void
+test_a_domain_says_how_much(void **state)
+{
+    const char *const words[] = { "reserve", "--domain", "-", "--wait", "3", NULL };
+    g_auto(Run) run = run_end(run_begin(bus_fixture.address, "<domain/>", words));
+
+    run_assert_status(&run, 0);
+    assert_int_equal(seen.size, strlen("<domain/>"));
+    assert_int_equal(seen.held, 1);
+    bus_fixture_assert_fails("reserve 1G --domain -", 2, "does not go with --domain");
+    bus_fixture_assert_fails("reserve", 2, "SIZE is missing, or --domain FILE");
+    bus_fixture_assert_fails("reserve --domain /nonexistent/x", 1, "/nonexistent/x");
 }
 
 static void
@@ -170,6 +196,11 @@ test_release(void **state)
 {
     bus_fixture_assert_runs("release 3", "");
     assert_int_equal(seen.released, 1);
+    bus_fixture_assert_runs("release --for db", "");
+    assert_int_equal(seen.released, 2);
+    bus_fixture_assert_runs("release --for nobody", "");
+    assert_int_equal(seen.released, 2);
+    bus_fixture_assert_fails("release", 2, "give either LEASE or --for NAME");
 }
 
 static void
@@ -241,8 +272,11 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_reserve), TEST(test_refusal), TEST(test_who_waits_may_leave), TEST(test_release),
-        TEST(test_leases),  TEST(test_run),     TEST(test_run_what_cannot_be),  TEST(test_host),
+        TEST(test_reserve), TEST(test_a_domain_says_how_much),
+        TEST(test_refusal), TEST(test_who_waits_may_leave),
+        TEST(test_release), TEST(test_leases),
+        TEST(test_run),     TEST(test_run_what_cannot_be),
+        TEST(test_host),
     };
 
     return BUS_FIXTURE_RUN(tests);

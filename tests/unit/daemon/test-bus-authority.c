@@ -55,6 +55,7 @@ static const struct {
     { MANAGER_PATH, NAME ".Manager", "Record", "(@as [],)", LOOK },
     { MANAGER_PATH, NAME ".Manager", "Reload", "()", ADMINISTER },
     { MANAGER_PATH, NAME ".Manager", "Reserve", "(uint64 1048576, @a{sv} {})", MANAGE },
+    { MANAGER_PATH, NAME ".Manager", "ReserveDomain", "('', @a{sv} {})", MANAGE },
     { MANAGER_PATH, NAME ".Manager", "AwaitLease", "(uint64 1,)", LOOK },
     { MANAGER_PATH, NAME ".Manager", "HoldLease", "(uint64 1, uint32 0)", MANAGE },
     { MANAGER_PATH, NAME ".Manager", "ReleaseLease", "(uint64 1,)", MANAGE },

@@ -83,6 +83,34 @@ test_defaults_without_a_file(void **state)
 }
 
 static void
+test_over_commit_and_marks(void **state)
+{
+    const Bed *bed = *state;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Config) config = NULL;
+    HostMarks marks;
+
+    write_file(bed->file, "[host]\nbudget=4G\nreserve=1G\novercommit=1.5 0.75\nhard=300M\n");
+    config = config_load(bed->file, TRUE, &error);
+    assert_null(error);
+    assert_int_equal(config_budget(config, 8 * (1024 * MIB)), 6 * (1024 * MIB));
+    assert_int_equal(config_promises(config, 8 * (1024 * MIB)), 3 * (1024 * MIB));
+    marks = config_marks(config, 8 * (1024 * MIB));
+    assert_int_equal(marks.soft, 512 * MIB);
+    assert_int_equal(marks.hard, 300 * MIB);
+    assert_int_equal(marks.emergency, 150 * MIB);
+
+    g_clear_pointer(&config, config_free);
+    write_file(bed->file, "[host]\nsoft=100M\nhard=300M\n");
+    config = config_load(bed->file, TRUE, &error);
+    assert_int_equal(config_promises(config, 8 * (1024 * MIB)),
+                     config_budget(config, 8 * (1024 * MIB)));
+    marks = config_marks(config, 8 * (1024 * MIB));
+    assert_int_equal(marks.hard, 100 * MIB);
+    assert_true(marks.emergency <= marks.hard);
+}
+
+static void
 test_everything_is_read(void **state)
 {
     const Bed *bed = *state;
@@ -164,6 +192,11 @@ test_bad_files_are_refused_with_the_place_and_the_reason(void **state)
         { "[host]\nbudget=512\n", "[host] budget", "no unit" },
         { "[host]\nbuget=1G\n", "[host] buget", "unknown key" },
         { "[host]\ninterval=0\n", "[host] interval", "not an interval" },
+        { "[host]\novercommit=0\n", "[host] overcommit", "is not one ratio from 0.1 to 10" },
+        { "[host]\novercommit=1.5x\n", "[host] overcommit", "is not one ratio" },
+        { "[host]\novercommit=1 2\n", "[host] overcommit", "no more than the first" },
+        { "[host]\novercommit=nan\n", "[host] overcommit", "is not one ratio" },
+        { "[host]\nsoft=much\n", "[host] soft", "much" },
         { "[host]\ninterval=nan\n", "[host] interval", "not an interval" },
         { "[policy]\nname=magic\n", "[policy] name", "unknown policy" },
         { "[policy]\nprobe=maybe\n", "[policy] probe", "neither wanted, always nor never" },
@@ -282,6 +315,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_defaults_without_a_file, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_over_commit_and_marks, setup, teardown),
         cmocka_unit_test_setup_teardown(test_everything_is_read, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_the_guest_says_itself_wins, setup, teardown),
         cmocka_unit_test_setup_teardown(test_drop_ins_win_in_the_order_of_their_names, setup,

@@ -79,6 +79,7 @@ begin(Bed *bed)
         reservations_new(bed->roster, lease_store_open(bed->root, URI, "boot"), bed->root, 0);
     g_signal_connect(bed->reservations, "changed", G_CALLBACK(on_changed), bed);
     cycle_set_reservations(bed->cycle, bed->reservations);
+    cycle_watch_host(bed->cycle, bed->root);
 }
 
 static void
@@ -114,6 +115,7 @@ bed_start(Bed *bed, guint64 used)
     assert_null(error);
     bed->config = config_load("/nonexistent/memplug.conf", FALSE, NULL);
     bed->config->budget = BUDGET;
+    bed->config->marks = (HostMarks){ .soft = 100 * MIB, .hard = 50 * MIB, .emergency = 25 * MIB };
     bed->config->defaults.set |= GUEST_LIMIT_FLOOR;
     bed->config->defaults.floor = 64 * MIB;
     bed->intents = intent_store_new_volatile();
@@ -505,6 +507,41 @@ test_what_is_kept_is_looked_at(void **state)
     remove_tree(root);
 }
 
+/* Something outside of all guests takes the host's memory: those that can spare some give way
+ * first, nobody goes below his floor, and all returns after. */
+static void
+test_others_push_and_go(void **state)
+{
+    guint64 soft, hard;
+    Bed bed;
+
+    bed_start(&bed, 40 * MIB);
+    fake_hypervisor_use(bed.hypervisor, 0, 200 * MIB);
+    live(&bed, 2);
+    /* 300 MiB are missing at the soft mark: of three guests' 456 to spare. */
+    write_meminfo(&bed, 80 * MIB);
+    live(&bed, 2);
+    soft = have(&bed);
+    assert_true(soft < BUDGET - 15 * MIB);
+    assert_true(guest_memory_actual(&bed.guests[0]->memory) >= 256 * MIB);
+    /* Nobody is promised anything meanwhile, nor lent. */
+    assert_int_equal(ask(&bed, NULL, MIB)->state, LEASE_ASKED);
+    live(&bed, 1);
+    assert_string_equal(
+        ((const Lease *)leases_all(reservations_get_leases(bed.reservations))->pdata[0])->reason,
+        "no room for 1 MiB: the host itself is short of memory");
+
+    write_meminfo(&bed, 40 * MIB);
+    live(&bed, 12);
+    hard = have(&bed);
+    assert_true(hard < soft);
+    write_meminfo(&bed, 10 * MIB);
+    live(&bed, 3);
+    for (guint i = 0; i < 4; i++)
+        assert_int_equal(guest_memory_actual(&bed.guests[i]->memory), 64 * MIB);
+    bed_end(&bed);
+}
+
 int
 main(void)
 {
@@ -521,6 +558,7 @@ main(void)
         cmocka_unit_test(test_a_process_is_looked_after),
         cmocka_unit_test(test_restart_at_each_stage),
         cmocka_unit_test(test_what_is_kept_is_looked_at),
+        cmocka_unit_test(test_others_push_and_go),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -328,6 +328,34 @@ test_given(void **state)
     assert_int_equal(given, 200 * SIZE_MIB);
 }
 
+/* What a domain that is about to start says it will take. */
+static void
+test_need(void **state)
+{
+    static const char text[] =
+        "<domain type='kvm'><name>web</name><memory unit='MiB'>2816</memory>"
+        "<maxMemory slots='4' unit='GiB'>8</maxMemory>"
+        "<currentMemory unit='MiB'>128</currentMemory><vcpu>2</vcpu>"
+        "<cpu><numa><cell id='0' cpus='0-1' memory='256' unit='MiB'/></numa></cpu>"
+        "<devices><memory model='dimm'><target><size unit='MiB'>512</size><node>0</node></target>"
+        "</memory><memory model='virtio-mem'><target><size unit='GiB'>2</size><node>0</node>"
+        "<block unit='MiB'>2</block><requested unit='MiB'>100</requested></target></memory>"
+        "</devices></domain>";
+    g_autoptr(GError) error = NULL;
+    DomainNeed need = { 0 };
+
+    assert_true(domain_memory_need(text, &need, &error));
+    assert_string_equal(need.name, "web");
+    assert_int_equal(need.memory, (256 + 512 + 100) * SIZE_MIB);
+    assert_int_equal(need.overhead, (64 + 16) * SIZE_MIB + need.memory / 512);
+    g_free(need.name);
+
+    assert_false(domain_memory_need("<domain><memory>1024</memory></domain>", &need, &error));
+    assert_true(g_error_matches(error, DOMAIN_XML_ERROR, DOMAIN_XML_ERROR_MISSING));
+    assert_false(domain_memory_need("<domain><name>x</name></domain>", &need, NULL));
+    assert_false(domain_memory_need("nothing", &need, NULL));
+}
+
 int
 main(void)
 {
@@ -345,6 +373,7 @@ main(void)
         cmocka_unit_test(test_what_cannot_be),
         cmocka_unit_test(test_slots_are_bounded),
         cmocka_unit_test(test_given),
+        cmocka_unit_test(test_need),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
