@@ -59,9 +59,9 @@ static char *
 run_hook(const char *operation, const char *sub_operation, int status)
 {
     g_autoptr(GSubprocessLauncher) launcher =
-        g_subprocess_launcher_new(G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDOUT_PIPE |
-                                  G_SUBPROCESS_FLAGS_STDERR_PIPE);
+        g_subprocess_launcher_new(G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_PIPE);
     g_autofree char *conf = path_of("conf");
+    g_autofree char *xml = path_of("xml");
     g_autoptr(GSubprocess) hook = NULL;
     g_autoptr(GError) error = NULL;
     char *out = NULL, *err = NULL;
