@@ -8,6 +8,7 @@
 
 #include "cli/command-line.h"
 #include "cli/simulate-outcome.h"
+#include "simulate/html-report.h"
 #include "simulate/series.h"
 #include "simulate/trace-file.h"
 
@@ -19,8 +20,9 @@
 typedef struct {
     const Simulation *simulation;
     const char *rule;
-    Series *series;
-    gint64 begun_us; /* all runs; 0: nobody is told */
+    Series *series;     /* (nullable) */
+    Timeline *timeline; /* (nullable): of this rule */
+    gint64 begun_us;    /* all runs; 0: nobody is told */
     gint64 told_us;
 } Watch;
 
@@ -55,7 +57,11 @@ on_rows(const WorldRow *rows, gsize n_rows, gpointer data)
 {
     Watch *watch = data;
 
-    series_add(watch->series, watch->rule, simulation_guest(watch->simulation, 0), rows, n_rows);
+    if (watch->series)
+        series_add(watch->series, watch->rule, simulation_guest(watch->simulation, 0), rows,
+                   n_rows);
+    if (watch->timeline)
+        timeline_add(watch->timeline, rows, n_rows);
 }
 
 /*
@@ -210,36 +216,57 @@ read_settings(const CommandLine *line, GArray *weights, SimulationSettings *sett
  * The runs
  */
 
+/* What is to come of the runs. */
+typedef struct {
+    GArray *outcomes;   /* SimulateOutcome */
+    HtmlReport *report; /* (nullable) */
+} Results;
+
+/* @shown: not only in the table */
 static void
-run_rule(Simulation *simulation, const char *rule, Watch *watch, gboolean in_series,
-         GArray *outcomes)
+run_rule(Simulation *simulation, const char *rule, gboolean shown, Watch *watch, Results *results)
 {
+    gboolean charted = shown && results->report;
     const WorldWatcher watcher = {
-        .rows = watch->series && in_series ? on_rows : NULL,
+        .rows = shown && (watch->series || charted) ? on_rows : NULL,
         .progress = on_progress,
         .data = watch,
     };
     SimulateOutcome row = { .name = rule };
 
     watch->rule = rule;
+    watch->timeline =
+        charted ? timeline_new(simulation_n_guests(simulation), simulation_duration(simulation))
+                : NULL;
     simulation_run(simulation, rule, &watcher, &row.outcome);
-    g_array_append_val(outcomes, row);
+    g_array_append_val(results->outcomes, row);
+    if (watch->timeline)
+        timeline_end(watch->timeline);
+    if (results->report)
+        html_report_add(results->report, rule, &row.outcome, g_steal_pointer(&watch->timeline));
 }
 
-static GArray *
-run_all(Simulation *simulation, GPtrArray *rules, Series *series)
+static void
+run_all(Simulation *simulation, GPtrArray *rules, Series *series, Results *results)
 {
-    GArray *outcomes = g_array_new(FALSE, TRUE, sizeof(SimulateOutcome));
     Watch watch = { .simulation = simulation, .series = series };
 
     if (isatty(STDERR_FILENO))
         watch.begun_us = g_get_monotonic_time();
-    run_rule(simulation, SIMULATION_STATIC_PEAK, &watch, FALSE, outcomes);
-    run_rule(simulation, SIMULATION_STATIC_MEAN, &watch, FALSE, outcomes);
+    run_rule(simulation, SIMULATION_STATIC_PEAK, FALSE, &watch, results);
+    run_rule(simulation, SIMULATION_STATIC_MEAN, FALSE, &watch, results);
     for (guint i = 0; i < rules->len; i++)
-        run_rule(simulation, rules->pdata[i], &watch, TRUE, outcomes);
+        run_rule(simulation, rules->pdata[i], TRUE, &watch, results);
     end_progress(&watch);
-    return outcomes;
+}
+
+static gboolean
+write_report(const CommandLine *line, const HtmlReport *report, GError **error)
+{
+    const Value *path = command_line_option(line, "html");
+    g_autofree char *page = path ? html_report_render(report) : NULL;
+
+    return !path || g_file_set_contents(path->text, page, -1, error);
 }
 
 /* Settings that contradict each other are wrong usage. */
@@ -255,15 +282,35 @@ make_simulation(const SimulationSettings *settings, GError **error)
 }
 
 static gboolean
+simulate(const CommandLine *line, Simulation *simulation, GPtrArray *rules,
+         const SimulationSettings *settings, GError **error)
+{
+    const Value *path = command_line_option(line, "series");
+    g_autoptr(HtmlReport) report =
+        command_line_has(line, "html") ? html_report_new(simulation) : NULL;
+    g_autoptr(GArray) outcomes = g_array_new(FALSE, TRUE, sizeof(SimulateOutcome));
+    Results results = { outcomes, report };
+    Series *series = NULL;
+
+    if (path && !(series = series_open(path->text, error)))
+        return FALSE;
+    run_all(simulation, rules, series, &results);
+    if ((series && !series_close(series, error)) || !write_report(line, report, error))
+        return FALSE;
+    if (command_line_has(line, "json"))
+        simulate_outcome_print_json(simulation, settings, outcomes);
+    else
+        simulate_outcome_print_table(simulation, outcomes);
+    return TRUE;
+}
+
+static gboolean
 run(const CommandLine *line, Connection *connection, GError **error)
 {
     g_autoptr(GArray) weights = g_array_new(FALSE, FALSE, sizeof(double));
     g_autoptr(GPtrArray) rules = read_rules(line, error);
-    g_autoptr(GArray) outcomes = NULL;
     g_autoptr(GPtrArray) traces = NULL;
     g_autoptr(Simulation) simulation = NULL;
-    const Value *path = command_line_option(line, "series");
-    Series *series = NULL;
     SimulationSettings settings;
 
     if (!rules || !read_settings(line, weights, &settings, error) ||
@@ -271,16 +318,7 @@ run(const CommandLine *line, Connection *connection, GError **error)
         return FALSE;
     settings.traces = traces;
     simulation = make_simulation(&settings, error);
-    if (!simulation || (path && !(series = series_open(path->text, error))))
-        return FALSE;
-    outcomes = run_all(simulation, rules, series);
-    if (series && !series_close(series, error))
-        return FALSE;
-    if (command_line_has(line, "json"))
-        simulate_outcome_print_json(simulation, &settings, outcomes);
-    else
-        simulate_outcome_print_table(simulation, outcomes);
-    return TRUE;
+    return simulation && simulate(line, simulation, rules, &settings, error);
 }
 
 static const CommandOption options[] = {
@@ -300,6 +338,7 @@ static const CommandOption options[] = {
     { "no-agent", NULL, VALUE_TEXT, "no agent in the guests asks urgently" },
     { "seed", "N", VALUE_SEED, "of all that chance decides; else 1" },
     { "series", "FILE", VALUE_FILE, "write what happened as CSV" },
+    { "html", "FILE", VALUE_FILE, "write a report with charts" },
     { NULL },
 };
 
@@ -323,10 +362,17 @@ const Command command_simulate = {
         "longest one begins anew. Each guest begins with what it uses then and a\n"
         "quarter more. Rules of other systems keep their own pace, and their guests\n"
         "have no agent. The same input and seed give the same outcome, byte by byte.\n"
-        "No daemon is needed.",
+        "No daemon is needed.\n"
+        "\n"
+        "--series writes time, guest, demand, requested, actual, cached, steps and\n"
+        "policy: from each line to the guest's next, demand and cached are a straight\n"
+        "line and all else stays, so that anyone can work out the table again (static\n"
+        "sizing from demand + cached). --html writes one page with charts that needs\n"
+        "nothing else.",
     .examples = "memplug simulate web.csv db.csv --policy balance --compare all\n"
                 "memplug simulate build.csv --guests 3 --stagger 33.3% --budget 28G\n"
-                "memplug simulate web.csv --json --series web-series.csv",
+                "memplug simulate web.csv --json --series web-series.csv\n"
+                "memplug simulate web.csv db.csv --compare all --html report.html",
     .arguments = { { "TRACE", VALUE_FILE, .repeated = TRUE } },
     .options = options,
     .run = run,

@@ -91,6 +91,7 @@ add_outcome_json(JsonBuilder *json, const SimulateOutcome *row)
     output_add_size(json, "churn_bytes", outcome->churn_bytes);
     output_add_size(json, "steps", outcome->steps);
     output_add_size(json, "urgent_requests", outcome->requests);
+    output_add_size(json, "cycles", outcome->cycles);
     output_add_real(json, "jain", outcome->jain);
     output_add_real(json, "worst_served", outcome->worst_served);
     json_builder_end_object(json);

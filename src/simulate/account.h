@@ -53,6 +53,7 @@ typedef struct {
     guint64 churn_bytes;          /* that came and went */
     guint64 steps;                /* device actions */
     guint64 requests;             /* urgent ones */
+    guint64 cycles;               /* that were planned; filled in by the world */
     double jain;                  /* fairness: 1 if each got the same part of what it needed, ... */
     double worst_served;          /* ... and the smallest of these parts */
 } Outcome;

@@ -5,8 +5,6 @@
  * clear, at some 2 µs for each page of 4 KiB. The real agent measures it. */
 #define FASTEST (G_GUINT64_CONSTANT(2) << 30)
 
-/* From asking until new memory is in use, as measured. */
-#define PLUG_US 100000
 /* As the daemon tells its agents. */
 #define VALID_US (10 * G_USEC_PER_SEC)
 
@@ -18,13 +16,21 @@
 
 /* The kernel's trigger: tasks stalled for 50 ms of half a second. */
 #define STALL_US 50000
+/* What the daemon wants a guest to keep when it answers. */
+#define RESERVE_DIVISOR 8
+#define RESERVE_MOST    (G_GUINT64_CONSTANT(64) << 20)
+/* The agent refuses for so long after its guest was hurt (guest/shrink-answer.c), ... */
+#define QUIET_US (10 * G_USEC_PER_SEC)
+/* ... and where what is left would not last for two horizons. */
+#define HORIZONS 2
+
 /* Where nothing is left looks tell nothing new. */
 #define EMPTY_INTERVAL_US 100000
 
 void
 agent_model_init(AgentModel *agent)
 {
-    *agent = (AgentModel){ .look_us = G_MAXINT64, .empty_us = -1 };
+    *agent = (AgentModel){ .look_us = G_MAXINT64, .empty_us = -1, .hurt_us = -1, .ordered_us = -1 };
 }
 
 static void
@@ -46,7 +52,8 @@ is_in_danger(const AgentModel *agent, const GuestModel *guest, gint64 until)
 {
     double most;
     double rate = trace_cursor_look_ahead(&guest->cursor, guest->now_us, until, &most);
-    double horizon = PLUG_US * 10; /* at least the watch's own */
+    /* At least the watch's own, a second or eight times what plugging takes. */
+    double horizon = (double)MAX(G_USEC_PER_SEC, 8 * plug_time_expect(&agent->plug_time));
 
     return (double)guest->actual - most <= ACCELERATION * rate * horizon;
 }
@@ -70,11 +77,36 @@ agent_model_consider(AgentModel *agent, const GuestModel *guest, gint64 until)
 }
 
 static void
-ask(AgentModel *agent, const GuestModel *guest, const WatchRequest *request)
+ask(AgentModel *agent, const GuestModel *guest, const WatchRequest *request, guint64 available)
 {
-    agent->valid_us = guest->now_us + VALID_US;
-    agent->wanted = guest->actual + request->size;
-    agent->fastest = MAX(agent->fastest, request->fall);
+    const GuestMemory *memory = &guest->resize.devices.memory;
+    const UrgentTerms terms = {
+        .size = request->size,
+        .available = available,
+        .fall = request->fall,
+        .plug_us = plug_time_expect(&agent->plug_time),
+        .actual = guest->actual,
+        .ballooned = memory->ballooned,
+        .ceiling = guest->spec->ceiling,
+        .grain = guest->resize.range.grain,
+        .valid_us = VALID_US,
+    };
+
+    urgent_ask(&agent->request, &terms, guest->now_us);
+}
+
+/* Returns: whether it is time to tell that tasks wait. */
+static gboolean
+is_stalled(AgentModel *agent, guint64 available, gint64 now)
+{
+    if (available > 0) {
+        agent->empty_us = -1;
+        return FALSE;
+    }
+    agent->hurt_us = now;
+    if (agent->empty_us < 0)
+        agent->empty_us = now;
+    return now - agent->empty_us >= STALL_US;
 }
 
 gboolean
@@ -86,24 +118,62 @@ agent_model_look(AgentModel *agent, const GuestModel *guest)
     WatchRequest request;
     gboolean asks;
 
-    watch_tell(agent->watch, PLUG_US, VALID_US, ceiling - MIN(ceiling, guest->actual));
+    watch_tell(agent->watch, (guint64)plug_time_expect(&agent->plug_time), VALID_US,
+               ceiling - MIN(ceiling, guest->actual));
     asks = watch_look(agent->watch, &(WatchLook){ now, guest->actual, available }, &request);
-    if (available > 0)
-        agent->empty_us = -1;
-    else if (agent->empty_us < 0)
-        agent->empty_us = now;
-    else if (!asks && now - agent->empty_us >= STALL_US)
+    if (is_stalled(agent, available, now) && !asks)
         asks = watch_stall(agent->watch, now, &request);
     agent->look_us = now + (available > 0 ? watch_interval(agent->watch) : EMPTY_INTERVAL_US);
     if (asks)
-        ask(agent, guest, &request);
+        ask(agent, guest, &request, available);
     return asks;
 }
 
 void
-agent_model_tell(const AgentModel *agent, PlanGuest *plan, gint64 now)
+agent_model_tell(AgentModel *agent, PlanGuest *plan, gint64 now)
 {
-    plan->asking = now < agent->valid_us;
-    plan->urgent = plan->asking && agent->wanted > plan->actual ? agent->wanted - plan->actual : 0;
-    plan->burst = agent->fastest * PLUG_US / G_USEC_PER_SEC;
+    double plug_s = (double)plug_time_expect(&agent->plug_time) / G_USEC_PER_SEC;
+
+    plan->asking = urgent_is_valid(&agent->request, now);
+    plan->urgent = urgent_missing(&agent->request, plan->actual, now);
+    plan->burst = (guint64)MIN((double)FASTEST * plug_s, (double)plan->ceiling);
+    plan->answers = TRUE;
+}
+
+void
+agent_model_ordered(AgentModel *agent, gint64 now)
+{
+    if (agent->ordered_us < 0)
+        agent->ordered_us = now;
+}
+
+void
+agent_model_followed(AgentModel *agent, gint64 now)
+{
+    if (agent->ordered_us >= 0)
+        plug_time_add(&agent->plug_time, now - agent->ordered_us);
+    agent->ordered_us = -1;
+}
+
+gboolean
+agent_model_waits(AgentModel *agent, guint64 actual, guint64 requested, gint64 now)
+{
+    return urgent_is_valid(&agent->request, now) && actual >= requested &&
+           urgent_missing(&agent->request, actual, now) > 0;
+}
+
+const char *
+agent_model_answer(const AgentModel *agent, const GuestModel *guest, guint64 size)
+{
+    guint64 available = guest_model_available(guest);
+    guint64 reserve = MIN(RESERVE_MOST, guest->actual / RESERVE_DIVISOR);
+    double rate = MAX(0, guest->cursor.used_rate);
+
+    if (agent->hurt_us >= 0 && guest->now_us - agent->hurt_us < QUIET_US)
+        return "tasks waited for memory lately";
+    if (available < size || available - size < reserve)
+        return "too little would be available";
+    if ((double)(available - size) < rate * HORIZONS * G_USEC_PER_SEC)
+        return "its memory falls too fast";
+    return NULL;
 }

@@ -4,6 +4,9 @@
 /* The balloon tells and the agent samples once a second. */
 #define SAMPLE_PERIOD_US G_USEC_PER_SEC
 
+/* The agent samples so much more often while a shrink is watched (guest/PROTOCOL.md). */
+#define WATCHED_DIVISOR 4
+
 /* While a guest lacks memory it swaps to and fro what it lacks, once a second, as far as
  * its swap is fast enough: zram under TCG was seen to read 25,000 pages in some seconds. */
 #define SWAP_RATE ((double)(64 << 20) / G_USEC_PER_SEC) /* bytes a µs */
@@ -21,6 +24,7 @@ guest_model_init(GuestModel *guest, const GuestSpec *spec, const DeviceTuning *t
     *guest = (GuestModel){ .spec = spec };
     /* Guests do not sample in step. */
     guest->sample_us = (gint64)chance_between(&chance, 0, SAMPLE_PERIOD_US);
+    guest->period_us = SAMPLE_PERIOD_US;
     trace_cursor_start(&guest->cursor, spec->trace, spec->shift_us);
     device_model_init(&devices, tuning, chance, spec->mechanism, spec->floor, spec->ceiling,
                       spec->size);
@@ -54,6 +58,7 @@ swap(GuestModel *guest, const GuestStretch *stretch)
     guest->swap_out += MAX(0, after - before) + thrashed;
     guest->swap_in += MAX(0, before - after) + thrashed;
     guest->stalls += thrashed * STALLS_PER_BYTE;
+    guest->stalled_us += stretch->us;
 }
 
 /* Lives up to @until, within the stretch of the trace. */
@@ -77,8 +82,8 @@ live(GuestModel *guest, gint64 until)
     guest->now_us = until;
 }
 
-void
-guest_model_sample(GuestModel *guest)
+static void
+take_sample(GuestModel *guest)
 {
     double actual = (double)guest->actual;
     double used = trace_cursor_used(&guest->cursor, guest->now_us);
@@ -87,9 +92,9 @@ guest_model_sample(GuestModel *guest)
     double swapped = lacked(used, actual);
     const Sample sample = {
         .time_us = guest->now_us,
-        .source = guest->source,
-        .fields =
-            SAMPLE_AVAILABLE | SAMPLE_SWAP | SAMPLE_STALLS | SAMPLE_COMMITTED | SAMPLE_SWAP_SIZE,
+        .source = guest->has_agent ? SAMPLE_SOURCE_AGENT : SAMPLE_SOURCE_BALLOON,
+        .fields = (guest->has_agent ? SAMPLE_PRESSURE : 0) | SAMPLE_AVAILABLE | SAMPLE_SWAP |
+                  SAMPLE_STALLS | SAMPLE_COMMITTED | SAMPLE_SWAP_SIZE,
         .total = guest->actual,
         .free = (guint64)(left - MIN(left, cached)),
         .available = (guint64)left,
@@ -97,6 +102,7 @@ guest_model_sample(GuestModel *guest)
         .swap_in = (guint64)guest->swap_in,
         .swap_out = (guint64)guest->swap_out,
         .alloc_stalls = (guint64)guest->stalls,
+        .stall_some_us = guest->has_agent ? (guint64)guest->stalled_us : 0,
         /* What it uses is promised to programs, be it in memory or in swap. */
         .committed = (guint64)used,
         .swap_total = guest->spec->ceiling,
@@ -115,12 +121,21 @@ guest_model_advance(GuestModel *guest, gint64 now)
         until = MIN(until, guest->sample_us);
         live(guest, until);
         if (until == guest->sample_us) {
-            guest_model_sample(guest);
-            guest->sample_us += SAMPLE_PERIOD_US;
+            take_sample(guest);
+            guest->sample_us += guest->period_us;
         }
         if (until == guest->cursor.end_us)
             trace_cursor_next(&guest->cursor);
     }
+}
+
+void
+guest_model_watch_shrink(GuestModel *guest, gboolean watched)
+{
+    if (!guest->has_agent)
+        return;
+    guest->period_us = watched ? SAMPLE_PERIOD_US / WATCHED_DIVISOR : SAMPLE_PERIOD_US;
+    guest->sample_us = MIN(guest->sample_us, guest->now_us + guest->period_us);
 }
 
 guint64
@@ -135,8 +150,13 @@ static void
 take_over(GuestModel *guest)
 {
     guint64 before = guest->actual;
+    double used = trace_cursor_used(&guest->cursor, guest->now_us);
+    double lacks = lacked(used, (double)before), lacks_now;
 
     guest->actual = device_model_actual(&guest->resize.devices);
+    lacks_now = lacked(used, (double)guest->actual);
+    guest->swap_in += MAX(0, lacks - lacks_now);
+    guest->swap_out += MAX(0, lacks_now - lacks);
     guest->account.churn +=
         guest->actual > before ? guest->actual - before : before - guest->actual;
     guest->account.steps = guest->resize.steps;

@@ -43,10 +43,12 @@ typedef struct {
     gint64 now_us; /* up to here it has lived */
 
     /* What it tells. */
+    gboolean has_agent;
     gint64 sample_us;         /* when the next sample is taken */
-    SampleSource source;      /* who tells: one with an agent can ask, too */
+    gint64 period_us;         /* between two of them */
     double swap_in, swap_out; /* bytes */
     double stalls;
+    double stalled_us;
     SampleRing ring;
 } GuestModel;
 
@@ -57,8 +59,8 @@ void guest_model_clear(GuestModel *guest);
 /* Lives up to @now, in which nothing but its use changes. */
 void guest_model_advance(GuestModel *guest, gint64 now);
 
-/* Takes a sample at the present moment. */
-void guest_model_sample(GuestModel *guest);
+/* Its agent, if it has one, samples as often as while a shrink is watched, or as ever. */
+void guest_model_watch_shrink(GuestModel *guest, gboolean watched);
 
 /* Returns: bytes used beyond which nothing is left. */
 guint64 guest_model_available(const GuestModel *guest);

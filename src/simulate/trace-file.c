@@ -54,7 +54,8 @@ read_all(GInputStream *stream, GError **error)
 static char *
 name_of(const char *path)
 {
-    char *name = g_path_get_basename(path);
+    /* Always UTF-8, whatever the file is called. */
+    char *name = g_filename_display_basename(path);
     static const char *const endings[] = { ".gz", ".csv" };
 
     for (gsize i = 0; i < G_N_ELEMENTS(endings); i++) {

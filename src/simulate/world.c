@@ -17,6 +17,10 @@
  * daemon (daemon/cycle.c). */
 #define SOON_US 20000
 
+/* What a cycle takes of the host's time for each guest (collect, predict, allocate and apply, as
+ * measured with 10,000): cycles out of turn wait for the one before. */
+#define CYCLE_NS 2000
+
 /* Progress is told so often at most. */
 #define CYCLES_BETWEEN_TELLS 256
 
@@ -37,9 +41,12 @@ typedef struct {
     EventHeap *heap;
     GArray *rows; /* WorldRow, since the last cycle */
     gint64 tick_us;
+    gint64 busy_us;   /* until then the last cycle takes */
     gint64 soon_us;   /* when a cycle out of turn is due; G_MAXINT64: none */
-    gboolean waiting; /* somebody's growth waits for donors */
+    gboolean waiting; /* somebody's growth waits for donors, ... */
+    gboolean urgent;  /* ... and that one asks urgently */
     gboolean with_agents;
+    guint64 cycles;
 } World;
 
 /*
@@ -129,6 +136,7 @@ static void
 happen(World *world, guint i, gint64 now)
 {
     GuestModel *guest = &world->guests[i];
+    AgentModel *agent = &world->agents[i];
 
     advance(world, i, now);
     if (resize_model_next(&guest->resize) <= now) {
@@ -136,12 +144,15 @@ happen(World *world, guint i, gint64 now)
         gboolean rests = guest_model_run(guest);
 
         take_over(world, i, before);
+        if (rests)
+            agent_model_followed(agent, now);
         if (rests && world->waiting)
-            world->soon_us = MIN(world->soon_us, now + SOON_US);
+            world->soon_us = MIN(world->soon_us, now + (world->urgent ? 0 : SOON_US));
+        if (agent_model_waits(agent, guest->actual, world->plan[i].requested, now))
+            world->soon_us = MIN(world->soon_us, now);
     }
-    if (world->agents[i].look_us <= now && agent_model_look(&world->agents[i], guest)) {
+    if (agent->look_us <= now && agent_model_look(agent, guest)) {
         guest->account.requests++;
-        guest_model_sample(guest);
         world->soon_us = MIN(world->soon_us, now + URGENT_US);
     }
     schedule(world, i);
@@ -165,7 +176,8 @@ collect(World *world, gint64 now)
         plan->knee = guest->resize.range.knee;
         plan->coarse = guest->resize.range.coarse;
         plan->pin = PLAN_PIN_NONE;
-        agent_model_tell(&world->agents[i], plan, now);
+        if (world->with_agents)
+            agent_model_tell(&world->agents[i], plan, now);
     }
 }
 
@@ -175,13 +187,32 @@ request(World *world, guint i, guint64 target, gint64 now)
     PlanGuest *plan = &world->plan[i];
     guint64 before = world->guests[i].actual;
 
-    if (target > plan->requested)
+    if (target > plan->requested) {
         plan->grown_us = now;
-    else
+        agent_model_ordered(&world->agents[i], now);
+    } else {
         plan->shrunk_us = now;
+    }
     plan->requested = target;
     guest_model_request(&world->guests[i], target);
     take_over(world, i, before);
+}
+
+/* What the trial has to say to the agent, which answers at once. */
+static void
+carry_notices(World *world, guint i, gint64 now)
+{
+    ShrinkTrial *trial = &world->trials[i];
+    ShrinkNotice notice;
+    const char *refusal;
+
+    while (shrink_trial_next_notice(trial, &notice)) {
+        guest_model_watch_shrink(&world->guests[i], notice.kind == SHRINK_NOTICE_SHRINK);
+        if (notice.kind != SHRINK_NOTICE_SHRINK || !world->with_agents)
+            continue;
+        refusal = agent_model_answer(&world->agents[i], &world->guests[i], notice.size);
+        shrink_trial_answer(trial, notice.id, refusal == NULL, refusal, now);
+    }
 }
 
 static void
@@ -189,11 +220,14 @@ apply(World *world, gint64 now)
 {
     gint64 until = MIN(world->tick_us, world->settings->duration_us);
 
-    world->waiting = FALSE;
+    world->waiting = world->urgent = FALSE;
     for (guint i = 0; i < world->n; i++) {
         const PlanGuest *plan = &world->plan[i];
+        gboolean waits = (plan->limits & (LIMIT_DONORS | LIMIT_BUDGET)) != 0;
 
-        world->waiting |= (plan->limits & (LIMIT_DONORS | LIMIT_BUDGET)) != 0;
+        world->waiting |= waits;
+        world->urgent |= waits && plan->forecast.urgent;
+        carry_notices(world, i, now);
         if (plan->pin == PLAN_PIN_NONE && plan->target != plan->requested)
             request(world, i, plan->target, now);
         if (world->with_agents)
@@ -210,6 +244,7 @@ cycle(World *world, gint64 now)
     planner_allocate(&world->plan_settings, world->plan, world->n, now);
     apply(world, now);
     flush_rows(world);
+    world->cycles++;
 }
 
 /*
@@ -249,8 +284,8 @@ place_guest(World *world, guint i)
     GuestModel *guest = &world->guests[i];
 
     guest_model_init(guest, spec, world->settings->devices, world->settings->seed, i);
-    guest->source = world->with_agents ? SAMPLE_SOURCE_AGENT : SAMPLE_SOURCE_BALLOON;
     agent_model_init(&world->agents[i]);
+    guest->has_agent = world->with_agents;
     world->plan[i] = (PlanGuest){
         .ring = &guest->ring,
         .predictor = world->settings->predictor,
@@ -298,7 +333,7 @@ next_cycle(World *world)
     for (;;) {
         gint64 event = event_heap_first(world->heap, &i);
 
-        at = MIN(MIN(world->tick_us, world->soon_us), duration);
+        at = MIN(MIN(world->tick_us, MAX(world->soon_us, world->busy_us)), duration);
         if (event > at || event >= duration)
             break;
         happen(world, i, event);
@@ -308,6 +343,7 @@ next_cycle(World *world)
     if (at == world->tick_us)
         world->tick_us += world->settings->interval_us;
     world->soon_us = G_MAXINT64;
+    world->busy_us = at + (gint64)world->n * CYCLE_NS / 1000;
     cycle(world, at);
     return at;
 }
@@ -353,6 +389,7 @@ world_run(const WorldSettings *settings, const GuestSpec *guests, guint n_guests
         for (guint i = 0; i < n_guests; i++)
             accounts[i] = world.guests[i].account;
         *outcome = account_sum_up(accounts, n_guests, &world.host, settings->duration_us);
+        outcome->cycles = world.cycles;
     }
     world_clear(&world);
     return done;

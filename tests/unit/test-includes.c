@@ -44,7 +44,7 @@ static const struct {
       /* follow and trouble: how long a guest is waited for, and what is worked around; the
        * agent's watch, since what a fast request is worth depends on it. All of them are pure. */
       { "src/monitor/sample", "src/predict/", "policies/", "src/allocate/", "src/hotplug/recipe",
-        "src/hotplug/follow.h", "src/hotplug/trouble.h", "guest/watch.h",
+        "src/hotplug/follow.h", "src/hotplug/plug-time.h", "src/hotplug/trouble.h", "guest/watch.h",
         "src/hypervisor/guest-memory.h", "src/hypervisor/guest-limits.h", "src/journal/",
         "src/size/" } },
     { "src/cli/", { "src/dbus/", "src/simulate/", "src/size/" } },

@@ -269,6 +269,35 @@ test_anyone_can_work_out_the_table_again(void **state)
     assert_int_equal(sum.steps, json_object_get_int_member(mom, "steps"));
 }
 
+/* A file's name is text, whatever it says, and nothing is fetched. */
+static void
+test_report(void **state)
+{
+    g_autofree char *path = path_of("report.html"), *page = NULL, *again = NULL;
+    g_autoptr(GString) trace = make_trace(0);
+    const char *line = "%s/<b>&x.csv %s/web-1.csv --compare mom --html %s/report.html";
+    g_auto(Run) run = { 0 }, twice = { 0 };
+
+    write_file("<b>&x.csv", trace->str, (gssize)trace->len);
+    run = simulate(line);
+    run_assert_status(&run, 0);
+    assert_true(g_file_get_contents(path, &page, NULL, NULL));
+    run_assert_contains(page, "<!DOCTYPE html>");
+    run_assert_contains(page, "<h2>balance</h2>");
+    run_assert_contains(page, "<h2>mom</h2>");
+    run_assert_contains(page, "<td>static-peak</td>");
+    run_assert_contains(page, "<h3>&lt;b&gt;&amp;x</h3>");
+    run_assert_contains(page, "prefers-color-scheme: dark");
+    assert_null(strstr(page, "<b>"));
+    assert_null(strstr(page, "<script"));
+    assert_null(strstr(page, "src="));
+    assert_null(strstr(page, "href"));
+    assert_null(strstr(page, "url("));
+    twice = simulate(line);
+    assert_true(g_file_get_contents(path, &again, NULL, NULL));
+    assert_string_equal(page, again);
+}
+
 static void
 test_compressed_traces(void **state)
 {
@@ -315,6 +344,7 @@ test_what_is_wrong_is_told(void **state)
     assert_refused("%s/torn.csv.gz", 1, "/torn.csv.gz: ");
     assert_refused("%s", 1, "Is a directory");
     assert_refused("%s/web-0.csv --series %s/no/where.csv", 1, "cannot write ");
+    assert_refused("%s/web-0.csv --html %s/no/where.html", 1, "/no/where.html");
 }
 
 static void
@@ -378,6 +408,7 @@ main(void)
         cmocka_unit_test(test_json),
         cmocka_unit_test(test_the_same_bytes_twice),
         cmocka_unit_test(test_anyone_can_work_out_the_table_again),
+        cmocka_unit_test(test_report),
         cmocka_unit_test(test_compressed_traces),
         cmocka_unit_test(test_what_is_wrong_is_told),
         cmocka_unit_test(test_options_matter),
