@@ -84,7 +84,7 @@ read_samples(JsonObject *object, gint64 now, JournalGuest *guest)
     JsonArray *array = journal_text_get_array(object, "samples");
     guint n = array ? json_array_get_length(array) : 0;
 
-    guest->n_new = n;
+    guest->n_new += n;
     for (guint i = 0; i < n; i++) {
         const Sample *before = sample_ring_get(&guest->ring, 0);
         Sample sample;

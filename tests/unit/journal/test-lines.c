@@ -257,6 +257,44 @@ test_files_are_read_line_by_line(void **state)
     remove_file(empty);
 }
 
+/* A file as the first version wrote it stays readable, whatever memplug learns meanwhile: what
+ * is remembered in it may mean nothing to this build, all else must. */
+static void
+test_the_first_version_can_be_read(void **state)
+{
+    g_autofree char *path =
+        g_build_filename(g_getenv("MEMPLUG_TEST_DATA"), "version-1.jsonl", NULL);
+    g_autoptr(JournalFile) file = journal_file_open(path, NULL);
+    g_autoptr(JournalDecoder) decoder = journal_decoder_new();
+    guint cycles = 0, guests = 0, decisions = 0, samples = 0, gone = 0;
+    const char *line;
+    gsize length;
+
+    assert_non_null(file);
+    while ((line = journal_file_next(file, &length, NULL))) {
+        g_autofree char *copy = g_strndup(line, length);
+        JournalLineKind kind = JOURNAL_LINE_UNKNOWN;
+
+        assert_true(journal_decoder_feed(decoder, copy, -1, &kind, NULL));
+        guests += kind == JOURNAL_LINE_GUEST;
+        if (kind != JOURNAL_LINE_CYCLE)
+            continue;
+        cycles++;
+        gone += decoder->gone->len;
+        for (guint i = 0; i < decoder->guests->len; i++) {
+            const JournalGuest *guest = decoder->guests->pdata[i];
+
+            decisions += guest->decided;
+            samples += guest->n_new;
+        }
+    }
+    assert_int_equal(cycles, 24);
+    assert_int_equal(guests, 2);
+    assert_int_equal(decisions, 7);
+    assert_int_equal(samples, 12);
+    assert_int_equal(gone, 0);
+}
+
 static void
 test_files_that_cannot_be_read(void **state)
 {
@@ -285,6 +323,7 @@ main(void)
         cmocka_unit_test(test_nothing_before_the_first_line),
         cmocka_unit_test(test_every_limit_has_a_name),
         cmocka_unit_test(test_files_are_read_line_by_line),
+        cmocka_unit_test(test_the_first_version_can_be_read),
         cmocka_unit_test(test_files_that_cannot_be_read),
     };
 
