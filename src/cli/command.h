@@ -67,6 +67,7 @@ extern const Command command_reserve, command_release, command_leases, command_s
 extern const Command command_limits, command_manage;
 extern const Command command_events, command_explain, command_history, command_record;
 extern const Command command_doctor, command_setup;
+extern const Command command_policies;
 extern const Command command_simulate;
 extern const Command command_version, command_help;
 

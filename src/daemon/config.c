@@ -137,22 +137,30 @@ set_surplus(Config *config, const char *value, GError **error)
     return TRUE;
 }
 
+/* Returns: (nullable): NULL with @error set. */
+static const Predictor *
+find_predictor(const char *name, GError **error)
+{
+    const Predictor *predictor = predictor_find(name);
+    g_autoptr(GString) known = g_string_new(NULL);
+
+    if (predictor)
+        return predictor;
+    for (const Predictor *const *p = predictor_list(); *p; p++)
+        g_string_append_printf(known, "%s%s", known->len ? ", " : "", (*p)->name);
+    g_set_error(error, CONFIG_ERROR, CONFIG_ERROR_INVALID, "unknown predictor '%s'; known: %s",
+                name, known->str);
+    return NULL;
+}
+
 static gboolean
 set_predictor(Config *config, const char *value, GError **error)
 {
-    const Predictor *predictor = predictor_find(value);
+    const Predictor *predictor = find_predictor(value, error);
 
-    if (!predictor) {
-        g_autoptr(GString) known = g_string_new(NULL);
-
-        for (const Predictor *const *p = predictor_list(); *p; p++)
-            g_string_append_printf(known, "%s%s", known->len ? ", " : "", (*p)->name);
-        g_set_error(error, CONFIG_ERROR, CONFIG_ERROR_INVALID, "unknown predictor '%s'; known: %s",
-                    value, known->str);
-        return FALSE;
-    }
-    config->predictor = predictor;
-    return TRUE;
+    if (predictor)
+        config->predictor = predictor;
+    return predictor != NULL;
 }
 
 static gboolean
@@ -294,6 +302,21 @@ guest_of_section(const char *section)
     return g_strndup(section + strlen(prefix), length - strlen(prefix) - 1);
 }
 
+/* The limits of a section. A configuration is held to more than a guest's own definition:
+ * whether there is such a predictor. */
+static gboolean
+load_limits(GKeyFile *file, const char *section, const char *path, GuestLimits *limits,
+            GError **error)
+{
+    if (!guest_limits_load(file, section, path, limits, error))
+        return FALSE;
+    if (limits->set & GUEST_LIMIT_PREDICTOR && !find_predictor(limits->predictor, error)) {
+        g_prefix_error(error, "%s: [%s] predictor: ", path, section);
+        return FALSE;
+    }
+    return TRUE;
+}
+
 static gboolean
 load_guest(Config *config, GKeyFile *file, const char *section, const char *name, const char *path,
            GError **error)
@@ -302,7 +325,7 @@ load_guest(Config *config, GKeyFile *file, const char *section, const char *name
     GuestLimits *known = g_hash_table_lookup(config->guests, name);
     GuestLimits merged;
 
-    if (!guest_limits_load(file, section, path, &limits, error))
+    if (!load_limits(file, section, path, &limits, error))
         return FALSE;
     merged = known ? guest_limits_overlay(known, &limits) : limits;
     g_hash_table_insert(config->guests, g_strdup(name), g_memdup2(&merged, sizeof(merged)));
@@ -319,7 +342,7 @@ load_section(Config *config, GKeyFile *file, const char *section, const char *pa
     if (g_str_equal(section, "defaults")) {
         GuestLimits limits = { 0 };
 
-        if (!guest_limits_load(file, section, path, &limits, error))
+        if (!load_limits(file, section, path, &limits, error))
             return FALSE;
         config->defaults = guest_limits_overlay(&config->defaults, &limits);
         return TRUE;

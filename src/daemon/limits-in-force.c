@@ -80,8 +80,13 @@ limits_in_force(const Config *config, const char *name, const GuestLimits *own,
         limits->ceiling = most;
     limits->floor = CLAMP(limits->floor, range->lowest, most);
     limits->ceiling = CLAMP(limits->ceiling, limits->floor, most);
+    if (said.set & GUEST_LIMIT_PREDICTOR)
+        force.predictor = predictor_find(said.predictor);
+    if (!force.predictor)
+        force.predictor = config->predictor;
+    g_strlcpy(limits->predictor, force.predictor->name, GUEST_PREDICTOR_SIZE);
     limits->set = GUEST_LIMIT_FLOOR | GUEST_LIMIT_CEILING | GUEST_LIMIT_WEIGHT |
-                  GUEST_LIMIT_MECHANISM | GUEST_LIMIT_MANAGED;
+                  GUEST_LIMIT_MECHANISM | GUEST_LIMIT_MANAGED | GUEST_LIMIT_PREDICTOR;
     return force;
 }
 

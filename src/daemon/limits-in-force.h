@@ -9,11 +9,12 @@
 #include "hotplug/recipe.h"
 
 typedef struct {
-    GuestLimits limits; /* all of them set */
-    RecipeRange range;  /* what the devices can reach */
-    guint64 cap;        /* with more than this the guest would be killed, ...; 0: no such limit */
-    char *cap_reason;   /* ... by this; owned */
-    char *obstacle;     /* why its memory cannot be changed at all; owned; NULL: it can */
+    GuestLimits limits;         /* all of them set */
+    const Predictor *predictor; /* the one that they name; the default one if there is none */
+    RecipeRange range;          /* what the devices can reach */
+    guint64 cap;      /* with more than this the guest would be killed, ...; 0: no such limit */
+    char *cap_reason; /* ... by this; owned */
+    char *obstacle;   /* why its memory cannot be changed at all; owned; NULL: it can */
 } LimitsInForce;
 
 /* Frees what @force owns and makes it empty. */
@@ -25,7 +26,8 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(LimitsInForce, limits_in_force_clear)
  * @own: those kept where the guest is defined
  *
  * Without another word the floor is what the guest was given at boot, the
- * ceiling what its devices can reach, the weight 1, the mechanism auto. The ceiling is
+ * ceiling what its devices can reach, the weight 1, the mechanism auto, the predictor that of
+ * [policy]. The ceiling is
  * at most the cap, rounded down to what the devices can make.
  *
  * Returns: (transfer full)

@@ -21,6 +21,7 @@ struct _ManagedGuest {
     GuestMonitorState monitor_state; /* as last told */
     const Predictor *predictor;
     PredictorState predictor_state;
+    gboolean predictor_unknown; /* that which its definition names */
 
     StatsChannel *channel;
     gboolean agent_told; /* that it is there, ... */

@@ -89,6 +89,25 @@ tell_obstacle(ManagedGuest *managed)
         managed_guest_tell(managed, EVENT_STATE, G_LOG_LEVEL_INFO, "can be resized");
 }
 
+/* A predictor that is not known here, as the guest's own definition may name one, is told once. */
+static void
+use_predictor(ManagedGuest *managed)
+{
+    const GuestLimits *own = guest_get_limits(managed->guest);
+    const Predictor *predictor = managed->status.force.predictor;
+    gboolean unknown = own->set & GUEST_LIMIT_PREDICTOR && !predictor_find(own->predictor);
+
+    if (unknown && !managed->predictor_unknown)
+        managed_guest_tell(managed, EVENT_LIMITS, G_LOG_LEVEL_WARNING,
+                           "its definition names a predictor that is not known, %s: %s serves",
+                           own->predictor, predictor->name);
+    managed->predictor_unknown = unknown;
+    if (managed->predictor == predictor)
+        return;
+    managed->predictor = predictor;
+    managed->predictor->start(&managed->predictor_state);
+}
+
 /* Returns: whether what the guest is brought to may be another now, with the same intent. */
 static gboolean
 work_out_limits(ManagedGuest *managed)
@@ -99,6 +118,7 @@ work_out_limits(ManagedGuest *managed)
 
     *force = limits_in_force(managed->config, guest_get_name(managed->guest),
                              guest_get_limits(managed->guest), resize_get_memory(managed->resize));
+    use_predictor(managed);
     obstacle = g_strcmp0(before.obstacle, force->obstacle) != 0;
     if (obstacle)
         tell_obstacle(managed);
@@ -498,10 +518,6 @@ managed_guest_configure(ManagedGuest *managed, const Config *config)
     managed->config = config;
     if (managed->monitor.period_s != stats_period_s(config))
         guest_monitor_set_period(&managed->monitor, stats_period_s(config));
-    if (managed->predictor != config->predictor) {
-        managed->predictor = config->predictor;
-        managed->predictor->start(&managed->predictor_state);
-    }
     if (managed->status.observed) {
         work_out_limits(managed);
         pursue(managed, FALSE);

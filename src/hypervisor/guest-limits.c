@@ -2,6 +2,7 @@
 #include "hypervisor/guest-limits.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "size/size.h"
 
@@ -90,6 +91,21 @@ parse_managed(const char *value, GuestLimits *limits, GError **error)
     return TRUE;
 }
 
+/* Any name, since newer versions may know others. */
+static gboolean
+parse_predictor(const char *value, GuestLimits *limits, GError **error)
+{
+    gsize length = strspn(value, "abcdefghijklmnopqrstuvwxyz-");
+
+    if (length == 0 || value[length] != '\0' || length >= GUEST_PREDICTOR_SIZE) {
+        g_set_error(error, GUEST_LIMITS_ERROR, GUEST_LIMITS_ERROR_INVALID,
+                    "'%s' is not the name of a predictor: write for example composite", value);
+        return FALSE;
+    }
+    g_strlcpy(limits->predictor, value, GUEST_PREDICTOR_SIZE);
+    return TRUE;
+}
+
 static char *
 print_floor(const GuestLimits *limits)
 {
@@ -122,6 +138,12 @@ print_managed(const GuestLimits *limits)
     return g_strdup(limits->managed ? "yes" : "no");
 }
 
+static char *
+print_predictor(const GuestLimits *limits)
+{
+    return g_strdup(limits->predictor);
+}
+
 static const struct {
     const char *key;
     GuestLimitField field;
@@ -133,6 +155,7 @@ static const struct {
     { "weight", GUEST_LIMIT_WEIGHT, parse_weight, print_weight },
     { "mechanism", GUEST_LIMIT_MECHANISM, parse_mechanism, print_mechanism },
     { "managed", GUEST_LIMIT_MANAGED, parse_managed, print_managed },
+    { "predictor", GUEST_LIMIT_PREDICTOR, parse_predictor, print_predictor },
 };
 
 gboolean
@@ -147,7 +170,7 @@ guest_limits_set(GuestLimits *limits, const char *key, const char *value, GError
         return TRUE;
     }
     g_set_error(error, GUEST_LIMITS_ERROR, GUEST_LIMITS_ERROR_UNKNOWN,
-                "unknown key; known are floor, ceiling, weight, mechanism and managed");
+                "unknown key; known are floor, ceiling, weight, mechanism, managed and predictor");
     return FALSE;
 }
 
@@ -223,6 +246,8 @@ guest_limits_overlay(const GuestLimits *base, const GuestLimits *over)
         result.mechanism = over->mechanism;
     if (over->set & GUEST_LIMIT_MANAGED)
         result.managed = over->managed;
+    if (over->set & GUEST_LIMIT_PREDICTOR)
+        memcpy(result.predictor, over->predictor, GUEST_PREDICTOR_SIZE);
     result.set |= over->set;
     return result;
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What its administrator allows a guest: floor, ceiling, weight, mechanism and
- * whether memplug manages it at all. Each may be unset, since they are stacked
- * from several places: the configuration's [defaults], its [guest "NAME"], and
- * where the hypervisor keeps them (NAME.conf beside a QEMU socket, a libvirt
- * domain's metadata), the later winning over the earlier.
+ * What its administrator allows a guest: floor, ceiling, weight, mechanism,
+ * whether memplug manages it at all, and by which predictor. Each may be unset, since they are
+ * stacked from several places: the configuration's [defaults], its [guest "NAME"], and where the
+ * hypervisor keeps them (NAME.conf beside a QEMU socket, a libvirt domain's metadata), the later
+ * winning over the earlier.
  */
 #pragma once
 
@@ -26,7 +26,11 @@ typedef enum {
     GUEST_LIMIT_WEIGHT = 1 << 2,
     GUEST_LIMIT_MECHANISM = 1 << 3,
     GUEST_LIMIT_MANAGED = 1 << 4,
+    GUEST_LIMIT_PREDICTOR = 1 << 5,
 } GuestLimitField;
+
+/* The longest name of a predictor, and its end. */
+#define GUEST_PREDICTOR_SIZE 32
 
 typedef struct {
     guint set; /* GuestLimitField: which of the members below say something */
@@ -35,6 +39,8 @@ typedef struct {
     double weight; /* more than 0; 1 is usual */
     Mechanism mechanism;
     gboolean managed;
+    char predictor[GUEST_PREDICTOR_SIZE]; /* its name: whether there is one of that name is not
+                                           * known here */
 } GuestLimits;
 
 /* The largest weight: beyond it a ratio of weights means starvation. */
@@ -51,7 +57,7 @@ typedef enum {
 /*
  * guest_limits_set:
  * @limits: changed only on success
- * @key: "floor", "ceiling", "weight", "mechanism" or "managed"
+ * @key: "floor", "ceiling", "weight", "mechanism", "managed" or "predictor"
  * @value: as written in a configuration file: "512M", "2.5", "virtio-mem", "yes"
  *
  * Returns: FALSE with @error (GUEST_LIMITS_ERROR) naming the reason, not the

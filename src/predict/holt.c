@@ -7,9 +7,9 @@
 
 /* The level follows the samples, with a little less weight for a single odd one; */
 #define LEVEL_HALF_LIFE_S 0.25
-/* the slope by a third of a step a second ago, so that a burst shows in its first sample, but what
- * may be noise is projected by less than its own size (Neon: by half of it). */
-#define SLOPE_HALF_LIFE_S 1.5
+/* more than half of the slope is that of the last second, so that a burst shows in its first
+ * sample. */
+#define SLOPE_HALF_LIFE_S 0.75
 /* Looks farther apart tell of no trend: it begins anew. */
 #define GAP_MOST_S 10.0
 /* Below it, jitter of the times at which samples were read decides. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "predict/predictor.h"
 
+#include <math.h>
 #include <string.h>
 
 static const Predictor *const predictors[] = {
@@ -48,5 +49,9 @@ predictor_state_is_sane(const PredictorState *state)
 {
     return is_time(state->time_us) && is_time(state->seen_us) && is_time(state->trend.time_us) &&
            is_time(state->cache.time_us) && is_time(state->histogram.reference_us) &&
-           is_time(state->histogram.last_us) && is_time(state->season.hour);
+           is_time(state->histogram.last_us) && is_time(state->season.hour) &&
+           isfinite(state->peak) && isfinite(state->overhead.bytes) &&
+           isfinite(state->trend.level) && isfinite(state->trend.slope) &&
+           isfinite(state->trend.swapped) && isfinite(state->cache.bytes) &&
+           isfinite(state->window) && isfinite(state->top);
 }

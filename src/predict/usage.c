@@ -77,9 +77,7 @@ usage_add_part(UsageParts *parts, const char *name, const char *reason, double b
 double
 usage_with_room(const Usage *usage, double use)
 {
-    double fraction = usage->asks ? ROOM_FRACTION_ASKING : ROOM_FRACTION;
-
-    return use + MAX(fraction * use, USAGE_ROOM_MIN);
+    return use + MAX((usage->asks ? ROOM_FRACTION_ASKING : ROOM_FRACTION) * use, USAGE_ROOM_MIN);
 }
 
 double

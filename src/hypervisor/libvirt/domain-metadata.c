@@ -124,6 +124,8 @@ domain_metadata_format(const GuestLimits *limits)
                                mechanism_name(limits->mechanism));
     if (limits->set & GUEST_LIMIT_MANAGED)
         g_string_append_printf(text, "<managed>%s</managed>", limits->managed ? "yes" : "no");
+    if (limits->set & GUEST_LIMIT_PREDICTOR)
+        g_string_append_printf(text, "<predictor>%s</predictor>", limits->predictor);
     g_string_append(text, "</domain>");
     return g_string_free(g_steal_pointer(&text), FALSE);
 }

@@ -88,8 +88,8 @@ test_words_of_the_language(void **state)
     assert_completes("help set", "setmem setup");
     assert_completes("list ", "");
     assert_completes("nonsense ", "list info stats setmem limits manage plug unplug reserve "
-                                  "release leases run host doctor setup events explain history record simulate "
-                                  "version help");
+                                  "release leases run host doctor setup events explain history "
+                                  "record policies simulate version help");
     assert_completes("manage -- --", "");
 }
 

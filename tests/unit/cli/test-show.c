@@ -50,6 +50,22 @@ test_list_of_what_cannot_be_changed(void **state)
     bus_fixture_assert_runs("list", "web   busy ");
 }
 
+/* From the table that the daemon is built from, so that no daemon is asked. */
+static void
+test_policies(void **state)
+{
+    g_autoptr(JsonNode) node = bus_fixture_run_json("policies --json", 0);
+    JsonArray *array = json_node_get_array(node);
+    JsonObject *first = json_array_get_object_element(array, 0);
+
+    assert_int_equal(json_array_get_length(array), 8);
+    assert_string_equal(json_object_get_string_member(first, "name"), "balance");
+    assert_true(json_object_get_boolean_member(first, "default"));
+    assert_false(json_object_get_boolean_member(first, "paced"));
+    bus_fixture_assert_runs("policies", "\nmom              10 s  oVirt's MOM: ");
+    bus_fixture_assert_runs("policies", "\nsqueezed  every cycle  xapi's squeezed: ");
+}
+
 static void
 test_list_json(void **state)
 {
@@ -257,6 +273,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         BUS_FIXTURE_TEST(test_list),
         BUS_FIXTURE_TEST(test_list_of_what_cannot_be_changed),
+        BUS_FIXTURE_TEST(test_policies),
         BUS_FIXTURE_TEST(test_list_json),
         BUS_FIXTURE_TEST(test_list_of_none),
         BUS_FIXTURE_TEST(test_info),

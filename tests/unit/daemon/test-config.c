@@ -120,8 +120,8 @@ test_everything_is_read(void **state)
     GuestLimits limits;
 
     write_file(bed->file, "[host]\nbudget = 2GiB\nreserve=1G\ninterval=500ms\n"
-                          "[policy]\nname=static\nprobe=always\n"
-                          "[defaults]\nfloor=128M\nweight=2\n"
+                          "[policy]\nname=static\nprobe=always\nsurplus=share\n"
+                          "[defaults]\nfloor=128M\nweight=2\npredictor=trend\n"
                           "[guest \"my web\"]\nceiling=1G\nmechanism=virtio-mem\nmanaged=no\n");
     config = config_load(bed->file, TRUE, &error);
     assert_null(error);
@@ -142,7 +142,9 @@ test_everything_is_read(void **state)
     assert_false(limits.managed);
 
     limits = config_guest_limits(config, "other", &nothing);
-    assert_int_equal(limits.set, GUEST_LIMIT_FLOOR | GUEST_LIMIT_WEIGHT);
+    assert_int_equal(limits.set, GUEST_LIMIT_FLOOR | GUEST_LIMIT_WEIGHT | GUEST_LIMIT_PREDICTOR);
+    assert_string_equal(limits.predictor, "trend");
+    assert_true(config->share);
 }
 
 static void
@@ -198,7 +200,16 @@ test_bad_files_are_refused_with_the_place_and_the_reason(void **state)
         { "[host]\novercommit=nan\n", "[host] overcommit", "is not one ratio" },
         { "[host]\nsoft=much\n", "[host] soft", "much" },
         { "[host]\ninterval=nan\n", "[host] interval", "not an interval" },
-        { "[policy]\nname=magic\n", "[policy] name", "unknown policy" },
+        { "[policy]\nname=magic\n", "[policy] name",
+          "unknown policy 'magic'; known: balance, static, esx, hyperv, mom, proxmox, qmemman, "
+          "squeezed" },
+        { "[policy]\nsurplus=waste\n", "[policy] surplus", "'waste' is neither keep nor share" },
+        { "[policy]\npredictor=oracle\n", "[policy] predictor",
+          "unknown predictor 'oracle'; known: composite, headroom, " },
+        { "[defaults]\npredictor=oracle\n", "[defaults] predictor",
+          "unknown predictor 'oracle'; known: composite, headroom, " },
+        { "[guest \"a\"]\npredictor=An oracle\n", "[guest \"a\"] predictor",
+          "is not the name of a predictor" },
         { "[policy]\nprobe=maybe\n", "[policy] probe", "neither wanted, always nor never" },
         { "[journal]\nenabled=true\n", "[journal] enabled", "neither yes nor no" },
         { "[journal]\nmax_size=100K\n", "[journal] max_size", "less than 1MiB" },

@@ -42,6 +42,24 @@ test_boot_memory_and_maxmem_without_a_word(void **state)
 }
 
 static void
+test_predictor_is_the_one_that_is_named(void **state)
+{
+    GuestLimits own = { 0 };
+    g_auto(LimitsInForce) unsaid = force_of(&own);
+    g_auto(LimitsInForce) named = { 0 }, unknown = { 0 };
+
+    assert_ptr_equal(unsaid.predictor, predictor_list()[0]);
+    assert_string_equal(unsaid.limits.predictor, predictor_list()[0]->name);
+    own = (GuestLimits){ .set = GUEST_LIMIT_PREDICTOR, .predictor = "trend" };
+    named = force_of(&own);
+    assert_ptr_equal(named.predictor, &predictor_trend);
+    /* As a newer memplug may have written it. */
+    own = (GuestLimits){ .set = GUEST_LIMIT_PREDICTOR, .predictor = "oracle" };
+    unknown = force_of(&own);
+    assert_ptr_equal(unknown.predictor, predictor_list()[0]);
+}
+
+static void
 test_never_beyond_what_the_devices_reach(void **state)
 {
     const GuestLimits own = { .set = GUEST_LIMIT_FLOOR | GUEST_LIMIT_CEILING,
@@ -180,6 +198,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_boot_memory_and_maxmem_without_a_word),
+        cmocka_unit_test(test_predictor_is_the_one_that_is_named),
         cmocka_unit_test(test_never_beyond_what_the_devices_reach),
         cmocka_unit_test(test_a_floor_above_all_moves_the_ceiling_with_it),
         cmocka_unit_test(test_admits_within_and_says_what_to_do_outside),

@@ -14,7 +14,7 @@
 
 #define ALL                                                                                 \
     (GUEST_LIMIT_FLOOR | GUEST_LIMIT_CEILING | GUEST_LIMIT_WEIGHT | GUEST_LIMIT_MECHANISM | \
-     GUEST_LIMIT_MANAGED)
+     GUEST_LIMIT_MANAGED | GUEST_LIMIT_PREDICTOR)
 
 static GuestLimits
 read_xml(const char *xml)
@@ -63,6 +63,7 @@ test_everything_is_set(void **state)
                                   "  <weight> 2.5 </weight>\n"
                                   "  <mechanism>virtio-mem</mechanism>\n"
                                   "  <managed>no</managed>\n"
+                                  "  <predictor>working-set</predictor>\n"
                                   "</domain>");
 
     assert_int_equal(limits.set, ALL);
@@ -71,6 +72,7 @@ test_everything_is_set(void **state)
     assert_true(limits.weight == 2.5);
     assert_int_equal(limits.mechanism, MECHANISM_VIRTIO_MEM);
     assert_false(limits.managed);
+    assert_string_equal(limits.predictor, "working-set");
 }
 
 static void
@@ -126,6 +128,7 @@ test_what_is_refused(void **state)
     assert_refuses("<d><weight>heavy</weight></d>", "<weight>", "'heavy'");
     assert_refuses("<d><weight unit='kg'>1</weight></d>", "<weight>", "attributes");
     assert_refuses("<d><mechanism>magic</mechanism></d>", "<mechanism>", "'magic'");
+    assert_refuses("<d><predictor>The best</predictor></d>", "<predictor>", "'The best'");
     assert_refuses("<d><managed>perhaps</managed></d>", "<managed>", "'perhaps'");
     assert_refuses("<d><weight>1</weight><weight>2</weight></d>", "<weight>", "twice");
     assert_refuses("<d>1G</d>", DOMAIN_METADATA_URI, "text outside");
@@ -141,13 +144,15 @@ test_format(void **state)
                                  .ceiling = 1001,
                                  .weight = 0.5,
                                  .mechanism = MECHANISM_DIMM,
-                                 .managed = TRUE };
+                                 .managed = TRUE,
+                                 .predictor = "season" };
     const GuestLimits none = { .floor = SIZE_GIB };
     g_autofree char *text = domain_metadata_format(&limits);
 
     assert_string_equal(text, "<domain><floor unit='KiB'>262144</floor>"
                               "<ceiling unit='bytes'>1001</ceiling><weight>0.5</weight>"
-                              "<mechanism>dimm</mechanism><managed>yes</managed></domain>");
+                              "<mechanism>dimm</mechanism><managed>yes</managed>"
+                              "<predictor>season</predictor></domain>");
     assert_null(domain_metadata_format(&none));
 }
 
@@ -164,6 +169,7 @@ test_round_trip(void **state)
             .weight = g_rand_double_range(rand, 1e-9, GUEST_WEIGHT_MAX),
             .mechanism = (Mechanism)g_rand_int_range(rand, 0, MECHANISM_BALLOON + 1),
             .managed = g_rand_boolean(rand),
+            .predictor = "percentile",
         };
         g_autofree char *text = NULL;
         GuestLimits back;
