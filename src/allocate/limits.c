@@ -197,13 +197,14 @@ limit_trial(const LimitCase *c, guint64 target)
     return c->needed ? target : MAX(target, MIN(c->guest->least, c->view->ceiling));
 }
 
-/* Never a reason to take anything. */
+/* Never a reason to take anything, and never rounded up to more than the kernel bears. */
 static guint64
 limit_kernel_zone(const LimitCase *c, guint64 target)
 {
     guint64 has = MIN(MAX(c->stay, c->view->actual), c->view->ceiling);
 
-    return c->guest->most == 0 ? target : MIN(target, MAX(c->guest->most, has));
+    return c->guest->most == 0 ? target
+                               : MIN(target, MAX(reach_down(c->guest, c->guest->most), has));
 }
 
 /*

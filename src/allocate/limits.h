@@ -88,8 +88,12 @@ typedef struct {
  *     cut to their raw targets (not if @tuning is undamped);
  *   - while what an urgent guest wants is cut, no other guest grows beyond what it has or
  *     its floor;
- *   - a target is a size that the guest's devices can reach, or what the guest has
- *     or was asked for; or its floor, where none of these serves;
+ *   - a target is a size that the guest's devices can reach, or what the guest has,
+ *     was asked for, or had before a shrink that hurt; or its floor, where none of these
+ *     serves;
+ *   - a guest is asked for less than its trial allows only with LIMIT_FORCED, if the budget
+ *     or its ceiling demands it;
+ *   - none grows beyond what its kernel bears, unless its floor demands it;
  *   - raising one guest's raw target never lowers its limited one, nor raises that
  *     of another;
  *   - guests that are equal in all get equal targets. Where rounding to grains leaves

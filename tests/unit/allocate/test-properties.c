@@ -197,6 +197,28 @@ test_more_raw_never_gets_less(void **state)
 
 /* --- the limits ----------------------------------------------------------- */
 
+/* No growth beyond what the guest's kernel bears; what it has already stays, and its floor
+ * is reached, rounded up. */
+static gboolean
+bears(const World *world, gsize i, guint64 target)
+{
+    const GuestView *view = &world->views[i];
+    const LimitGuest *guest = &world->guests[i];
+
+    return guest->most == 0 || target <= MAX(guest->most, MAX(view->actual, view->requested)) ||
+           target <= view->floor || target - view->floor < MAX(guest->grain, guest->coarse);
+}
+
+/* Less than its trial allows only where that is told, or the ceiling says so. */
+static gboolean
+trial_is_respected(const World *world, gsize i, const LimitedTarget *limited)
+{
+    guint64 stay = CLAMP(world->views[i].requested, world->views[i].floor, world->views[i].ceiling);
+    guint64 least = MIN(world->guests[i].least, stay);
+
+    return (limited->target < least) == ((limited->limits & LIMIT_FORCED) != 0);
+}
+
 static void
 limits_hold(World *world, const Policy *policy)
 {
@@ -215,6 +237,8 @@ limits_hold(World *world, const Policy *policy)
 
         check(world, &targets, limited->target >= view->floor);
         check(world, &targets, limited->target <= view->ceiling);
+        check(world, &targets, bears(world, i, limited->target));
+        check(world, &targets, world->tuning.undamped || trial_is_respected(world, i, limited));
         check(world, &targets, limited->limits != 0 || limited->target == targets.raw[i]);
         sum += limited->target;
         taken += MAX(view->actual, limited->target);
