@@ -19,7 +19,7 @@ static const struct {
     { "total", "Memory", FALSE },     { "available", "Available", FALSE },
     { "cache", "Page cache", FALSE }, { "arc", "ZFS cache", TRUE },
     { "huge", "Huge pages", TRUE },   { "huge_free", "  of them free", TRUE },
-    { "budget", "Budget", FALSE },    { "granted", "Held by leases", FALSE },
+    { "budget", "Budget", FALSE },    { "granted", "Held free", FALSE },
     { "free", "Free", FALSE },        { "obtainable", "To be had", FALSE },
 };
 

@@ -280,7 +280,12 @@ explain(Reservations *reservations, const Scene *scene, const RoomDonor *donors,
 {
     GPtrArray *all = leases_all(reservations->leases);
     guint64 most = room_look(scene->plans, scene->n, scene->promises, 0, NULL).most;
+    guint64 claimed = leases_claimed(reservations->leases);
+    Room room = reservations->room;
 
+    /* What others are promised already is not to be had. */
+    room.obtainable =
+        minus(room.obtainable, claimed - MIN(leases_granted(reservations->leases), claimed));
     for (guint i = 0; i < all->len; i++) {
         Lease *lease = all->pdata[i];
         gboolean never = lease->at_least > most;
@@ -288,9 +293,8 @@ explain(Reservations *reservations, const Scene *scene, const RoomDonor *donors,
 
         if (lease->state != LEASE_ASKED)
             continue;
-        why = reservations_words_refusal(lease, &reservations->room, scene->plans, scene->guests,
-                                         donors, scene->n, scene->budget,
-                                         leases_claimed(reservations->leases), never, closed);
+        why = reservations_words_refusal(lease, &room, scene->plans, scene->guests, donors,
+                                         scene->n, scene->budget, claimed, never, closed);
         if (never || !lease->patient)
             lease_end(lease, LEASE_FAILED, why, scene->now);
         else
