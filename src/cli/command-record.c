@@ -18,7 +18,6 @@
 #include "cli/output.h"
 #include "cli/terminal.h"
 #include "cli/wait.h"
-#include "size/size.h"
 
 typedef struct {
     Wait *wait;
@@ -32,7 +31,7 @@ typedef struct {
 static void
 show_progress(const Recording *recording)
 {
-    g_autofree char *bytes = size_format_rounded(recording->bytes);
+    g_autofree char *bytes = g_format_size_full(recording->bytes, G_FORMAT_SIZE_IEC_UNITS);
     g_autofree char *text = g_strdup_printf(
         "%.0f s, %s; Ctrl-C ends it",
         (double)(g_get_monotonic_time() - recording->begun_us) / G_USEC_PER_SEC, bytes);
@@ -102,7 +101,7 @@ static void
 print_result(const CommandLine *line, const Recording *recording)
 {
     double seconds = (double)(g_get_monotonic_time() - recording->begun_us) / G_USEC_PER_SEC;
-    g_autofree char *bytes = size_format_rounded(recording->bytes);
+    g_autofree char *bytes = g_format_size_full(recording->bytes, G_FORMAT_SIZE_IEC_UNITS);
 
     if (command_line_has(line, "json")) {
         g_autoptr(JsonBuilder) json = json_builder_new();

@@ -87,19 +87,20 @@ on_written(gpointer data, const char *trouble)
  * Beginning and writing
  */
 
+/* @now: of the first that is written behind it */
 static JournalHeader
-header_now(const Journal *journal)
+header_at(const Journal *journal, gint64 now)
 {
     JournalHeader header = journal->header;
 
-    header.now_us = g_get_monotonic_time();
-    header.wall_us = g_get_real_time();
+    header.now_us = now;
+    header.wall_us = g_get_real_time() - (g_get_monotonic_time() - now);
     return header;
 }
 
 /* Returns: whether there is a file to write to. */
 static gboolean
-make_begun(Journal *journal)
+make_begun(Journal *journal, gint64 now)
 {
     JournalHeader header;
 
@@ -107,7 +108,7 @@ make_begun(Journal *journal)
         return FALSE;
     if (journal->begun && journal->written < journal->keeping.file_size)
         return TRUE;
-    header = header_now(journal);
+    header = header_at(journal, now);
     if (!journal->begun && header.now_us < journal->retry_us)
         return FALSE;
     journal_writer_begin(journal->writer, header.wall_us);
@@ -127,9 +128,9 @@ write_text(Journal *journal)
 }
 
 static void
-make_listener_begun(Journal *journal, JournalListener *listener)
+make_listener_begun(Journal *journal, JournalListener *listener, gint64 now)
 {
-    JournalHeader header = header_now(journal);
+    JournalHeader header = header_at(journal, now);
 
     if (!journal_listener_take_begun(listener))
         journal_encoder_begin(journal_listener_encoder(listener), &header,
@@ -151,13 +152,13 @@ journal_inputs(Journal *journal, const JournalSettings *settings, const JournalS
 {
     if (!journal)
         return;
-    if (make_begun(journal))
+    if (make_begun(journal, now))
         journal_encoder_inputs(journal->encoder, settings, subjects, n_subjects, now);
     forget_gone(journal);
     for (guint i = 0; i < journal->listeners->len; i++) {
         JournalListener *listener = journal->listeners->pdata[i];
 
-        make_listener_begun(journal, listener);
+        make_listener_begun(journal, listener, now);
         journal_encoder_inputs(journal_listener_encoder(listener), settings, subjects, n_subjects,
                                now);
     }
@@ -195,7 +196,7 @@ on_event(Journal *journal, const Event *event)
     /* A decision is a part of its cycle, and its words follow from it. */
     if (event->kind == EVENT_DECISION || event->kind == EVENT_JOURNAL)
         return;
-    if (make_begun(journal)) {
+    if (make_begun(journal, told.now_us)) {
         journal_encoder_event(journal->encoder, &told, journal->text);
         write_text(journal);
     }
@@ -203,7 +204,7 @@ on_event(Journal *journal, const Event *event)
     for (guint i = 0; i < journal->listeners->len; i++) {
         JournalListener *listener = journal->listeners->pdata[i];
 
-        make_listener_begun(journal, listener);
+        make_listener_begun(journal, listener, told.now_us);
         journal_encoder_event(journal_listener_encoder(listener), &told,
                               journal_listener_text(listener));
         journal_listener_send(listener);
