@@ -27,7 +27,7 @@ static const struct {
     const char *name;
     gboolean dropped;
 } manners[] = {
-    { "random", TRUE }, { "flood", TRUE }, { "lie", TRUE },     { "half", FALSE },
+    { "random", TRUE }, { "flood", TRUE }, { "lie", TRUE },     { "half", TRUE },
     { "zero", FALSE },  { "full", FALSE }, { "urgent", FALSE }, { "deaf", FALSE },
 };
 
