@@ -200,7 +200,20 @@ resize_loop_record_trouble(Resize *resize, const char *subject, const char *reas
                         g_get_monotonic_time());
 }
 
-/* Nothing was wrong with the order but its time. */
+/* Whether nothing was wrong with an order but its time: somebody else was at work on the
+ * guest, or who was to take it had gone, or went before he had answered. */
+static gboolean
+is_untimely(const GError *error)
+{
+    static const GIOErrorEnum codes[] = { G_IO_ERROR_BUSY, G_IO_ERROR_TIMED_OUT,
+                                          G_IO_ERROR_NOT_CONNECTED, G_IO_ERROR_CONNECTION_CLOSED };
+    gboolean untimely = FALSE;
+
+    for (guint i = 0; i < G_N_ELEMENTS(codes); i++)
+        untimely |= g_error_matches(error, G_IO_ERROR, codes[i]);
+    return untimely;
+}
+
 static void
 pause_orders(Resize *resize)
 {
@@ -230,8 +243,7 @@ on_acted(GObject *source, GAsyncResult *result, gpointer data)
         if (resize->open.active)
             report(resize, RESIZE_REPORT_ORDERED, NULL);
     } else {
-        if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_BUSY) ||
-            g_error_matches(error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT))
+        if (is_untimely(error))
             pause_orders(resize);
         else
             resize_loop_record_trouble(resize, follow_subject(&resize->open.step), error->message);

@@ -515,7 +515,8 @@ has_failed(gpointer data)
 static void
 test_an_order_that_found_no_time_is_no_trouble(void **state)
 {
-    static const int errors[] = { G_IO_ERROR_BUSY, G_IO_ERROR_TIMED_OUT };
+    static const int errors[] = { G_IO_ERROR_BUSY, G_IO_ERROR_TIMED_OUT, G_IO_ERROR_NOT_CONNECTED,
+                                  G_IO_ERROR_CONNECTION_CLOSED };
 
     for (guint i = 0; i < G_N_ELEMENTS(errors); i++) {
         Bed bed;
