@@ -45,6 +45,8 @@ struct _ManagedGuest {
     Resize *resize;
     ResizePhase phase; /* as last told */
     GuestStatus status;
+    guint64 word;     /* what the guest was last asked to be kept with it, ... */
+    gint64 word_us;   /* ... and when */
     gint64 grown_us;  /* when it was last asked to grow, ... */
     gint64 shrunk_us; /* ... and to shrink */
     guint64 raw;      /* the policy's target as of the last plan; 0: none */
@@ -73,6 +75,18 @@ const StatsSample *managed_guest_agent_sample(ManagedGuest *managed, gint64 now)
 
 /* The guest runs anew: all that was known of its run before is void. */
 void managed_guest_forget_run(ManagedGuest *managed);
+
+/* Has an administrator's word kept with the guest, if it is not yet. */
+void managed_guest_word_tend(ManagedGuest *managed, gint64 now);
+
+/*
+ * managed_guest_word_take:
+ * @found: whether an intent was found here
+ * @intent: (inout): that; replaced if the guest has brought a word that is not older
+ *
+ * Returns: whether there is an intent.
+ */
+gboolean managed_guest_word_take(ManagedGuest *managed, gboolean found, Intent *intent);
 
 /* The agent's channel: opened when the guest is found, and told anew what has changed. */
 void managed_guest_channel_start(ManagedGuest *managed);

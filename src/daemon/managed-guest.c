@@ -23,8 +23,9 @@
  * has one beyond its cap. The intent stays, for when that is over.
  *
  * A guest is adopted when it is first observed: with the intent kept of a daemon
- * before this one, or of the run that this one continues, if there is any; else with what
- * its devices were last asked for, so that a change half way is finished rather than
+ * before this one, or of the run that this one continues, if there is any, or with the word
+ * that it brought from another host (managed-guest-word.c); else with what its devices were
+ * last asked for, so that a change half way is finished rather than
  * taken back. A guest that was started with less than its boot memory is found before its
  * balloon driver has filled the balloon; when that comes to rest, it is adopted anew.
  */
@@ -173,6 +174,7 @@ managed_guest_intend(ManagedGuest *managed, guint64 requested, gboolean held, gu
     status->held = held;
     status->decision = decision;
     keep(managed);
+    managed_guest_word_tend(managed, now);
     pursue(managed, held);
     changed(managed);
 }
@@ -181,15 +183,17 @@ static void
 adopt(ManagedGuest *managed)
 {
     GuestStatus *status = &managed->status;
-    Intent intent;
+    Intent intent = { 0 };
+    gboolean found = intent_store_inherit(managed->intents, guest_get_instance(managed->guest),
+                                          guest_get_lineage(managed->guest),
+                                          guest_continues(managed->guest), &intent);
 
     status->observed = TRUE;
-    if (intent_store_inherit(managed->intents, guest_get_instance(managed->guest),
-                             guest_get_lineage(managed->guest), guest_continues(managed->guest),
-                             &intent)) {
+    if (managed_guest_word_take(managed, found, &intent)) {
         status->requested = intent.requested;
         status->held = intent.held;
         status->decision = intent.decision;
+        keep(managed);
     } else {
         status->requested = guest_memory_requested(resize_get_memory(managed->resize));
     }
@@ -405,6 +409,7 @@ managed_guest_collect(ManagedGuest *managed, PlanGuest *plan, gint64 now)
 
     tend_statistics(managed, now);
     managed_guest_channel_tend(managed);
+    managed_guest_word_tend(managed, now);
     if (!status->observed)
         return FALSE;
     *plan = (PlanGuest){

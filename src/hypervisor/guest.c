@@ -9,6 +9,7 @@ typedef struct {
     GPid pid;
     GuestState state;
     GuestLimits limits;
+    GuestWord word;
 } GuestPrivate;
 
 G_DEFINE_ABSTRACT_TYPE_WITH_PRIVATE(Guest, guest, G_TYPE_OBJECT)
@@ -190,6 +191,27 @@ const GuestLimits *
 guest_get_limits(Guest *guest)
 {
     return &private_of(guest)->limits;
+}
+
+const GuestWord *
+guest_get_word(Guest *guest)
+{
+    return &private_of(guest)->word;
+}
+
+void
+guest_keep_word(Guest *guest, const GuestWord *word)
+{
+    GuestClass *class = MEMPLUG_GUEST_GET_CLASS(guest);
+
+    if (class->keep_word)
+        class->keep_word(guest, word);
+}
+
+void
+guest_take_word(Guest *guest, const GuestWord *word)
+{
+    private_of(guest)->word = *word;
 }
 
 void

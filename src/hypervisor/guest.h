@@ -60,6 +60,13 @@ typedef enum {
  * the guest is defined for longer than it runs, the guest's end. */
 #define GUEST_SCOPE_ALL 0
 
+/* An administrator's word about a guest's memory, kept where the guest is, so that it goes
+ * along when the guest is migrated to another host, or restored there. */
+typedef struct {
+    guint64 held;     /* bytes that the guest is held at; 0: it is not */
+    guint64 decision; /* that made it so; its id tells when; 0: there was none */
+} GuestWord;
+
 #define TYPE_GUEST (guest_get_type())
 G_DECLARE_DERIVABLE_TYPE(Guest, guest, MEMPLUG, GUEST, GObject)
 
@@ -98,6 +105,9 @@ struct _GuestClass {
     void (*open_channel_async)(Guest *guest, GCancellable *cancellable,
                                GAsyncReadyCallback callback, gpointer user_data);
     GIOStream *(*open_channel_finish)(Guest *guest, GAsyncResult *result, GError **error);
+
+    /* May be left out: nothing goes with the guest then. */
+    void (*keep_word)(Guest *guest, const GuestWord *word);
 };
 
 /*
@@ -138,6 +148,13 @@ GPid guest_get_pid(Guest *guest);
 /* Returns: (transfer none): the limits kept where the guest is defined; those
  *   in force before, if what is kept there now is bad. */
 const GuestLimits *guest_get_limits(Guest *guest);
+
+/* Returns: (transfer none): the word that the guest brought, or that was kept since. */
+const GuestWord *guest_get_word(Guest *guest);
+
+/* Asks that @word be kept with the running guest. A failure is not reported: guest_get_word()
+ * stays as it was. */
+void guest_keep_word(Guest *guest, const GuestWord *word);
 
 /* Reads all of the guest's memory anew. */
 void guest_observe_async(Guest *guest, GCancellable *cancellable, GAsyncReadyCallback callback,
@@ -221,5 +238,6 @@ GIOStream *guest_open_channel_finish(Guest *guest, GAsyncResult *result, GError 
 /* For subclasses: */
 void guest_take_state(Guest *guest, GuestState state);
 void guest_take_limits(Guest *guest, const GuestLimits *limits);
+void guest_take_word(Guest *guest, const GuestWord *word);
 void guest_emit_stats(Guest *guest, const BalloonStats *stats);
 void guest_emit_memory_event(Guest *guest, const GuestMemoryEvent *event);

@@ -351,6 +351,16 @@ fake_guest_finalize(GObject *object)
 }
 
 static void
+fake_guest_keep_word(Guest *guest, const GuestWord *word)
+{
+    FakeGuest *fake = MEMPLUG_FAKE_GUEST(guest);
+
+    fake->words_asked++;
+    if (!fake->keeps_no_word)
+        guest_take_word(guest, word);
+}
+
+static void
 fake_guest_class_init(FakeGuestClass *class)
 {
     GuestClass *guest_class = MEMPLUG_GUEST_CLASS(class);
@@ -371,6 +381,7 @@ fake_guest_class_init(FakeGuestClass *class)
     guest_class->setup_finish = fake_guest_setup_finish;
     guest_class->open_channel_async = fake_guest_open_channel_async;
     guest_class->open_channel_finish = fake_guest_open_channel_finish;
+    guest_class->keep_word = fake_guest_keep_word;
 }
 
 static void

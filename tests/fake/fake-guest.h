@@ -39,7 +39,9 @@ struct _FakeGuest {
     GIOStream *channel; /* for the next guest_open_channel_async() */
     int channel_error;  /* GIOErrorEnum that it ends with if there is no @channel */
     guint channel_tries;
-    guint in_flight; /* orders that have not ended */
+    gboolean keeps_no_word; /* of guest_keep_word() */
+    guint words_asked;      /* by it */
+    guint in_flight;        /* orders that have not ended */
     guint most_in_flight;
 };
 

@@ -4,6 +4,7 @@
 #include "hypervisor/libvirt/domain-config.h"
 #include "hypervisor/libvirt/domain-metadata.h"
 #include "hypervisor/libvirt/domain-setup.h"
+#include "hypervisor/libvirt/domain-word.h"
 #include "hypervisor/libvirt/libvirt-error.h"
 #include "hypervisor/libvirt/libvirt-look.h"
 #include "hypervisor/libvirt/libvirt-string.h"
@@ -34,7 +35,8 @@ change_config_limits(virDomainPtr domain, const GuestLimits *change, guint unset
     g_autofree char *xml = NULL;
     GuestLimits limits = { 0 };
 
-    if (!libvirt_look_metadata(domain, VIR_DOMAIN_AFFECT_CONFIG, &xml, error) ||
+    if (!libvirt_look_metadata(domain, DOMAIN_METADATA_URI, VIR_DOMAIN_AFFECT_CONFIG, &xml,
+                               error) ||
         !domain_metadata_read(xml, place, &limits, error))
         return FALSE;
     limits = guest_limits_change(&limits, change, unset);
@@ -56,6 +58,16 @@ libvirt_define_limits(virDomainPtr domain, const GuestLimits *live, const GuestL
     if (scope & GUEST_SCOPE_CONFIG && !change_config_limits(domain, change, unset, error))
         return FALSE;
     return !(scope & GUEST_SCOPE_LIVE) || keep_limits(domain, live, VIR_DOMAIN_AFFECT_LIVE, error);
+}
+
+gboolean
+libvirt_define_word(virDomainPtr domain, const GuestWord *word, GError **error)
+{
+    g_autofree char *xml = domain_word_format(word);
+
+    return virDomainSetMetadata(domain, VIR_DOMAIN_METADATA_ELEMENT, xml, DOMAIN_WORD_KEY,
+                                DOMAIN_WORD_URI, VIR_DOMAIN_AFFECT_LIVE) == 0 ||
+           libvirt_error_take("cannot note in the domain's metadata what it is held at", error);
 }
 
 static gboolean

@@ -15,6 +15,9 @@
 gboolean libvirt_define_limits(virDomainPtr domain, const GuestLimits *live,
                                const GuestLimits *change, guint unset, guint scope, GError **error);
 
+/* Notes with the running domain what it is held at. */
+gboolean libvirt_define_word(virDomainPtr domain, const GuestWord *word, GError **error);
+
 /* Has the domain start with @size bytes the next time. */
 gboolean libvirt_define_memory(virDomainPtr domain, guint64 size, GError **error);
 

@@ -7,6 +7,7 @@
 #include "hypervisor/libvirt/libvirt-definition.h"
 
 #include "hypervisor/libvirt/domain-metadata.h"
+#include "hypervisor/libvirt/domain-word.h"
 #include "hypervisor/libvirt/libvirt-errand.h"
 
 /*
@@ -51,6 +52,63 @@ libvirt_definition_read_metadata(LibvirtGuest *guest)
         libvirt_line_send(line, LIBVIRT_LINE_LOOK, &libvirt_request_metadata, request, on_metadata,
                           g_object_ref(guest));
 }
+
+/*
+ * What it is held at: written to the running domain only, where a migration or a restore
+ * takes it along. It is read only when the domain appears, since nobody else writes it.
+ */
+
+void
+libvirt_definition_take_word(LibvirtGuest *guest, const char *text)
+{
+    g_autoptr(GError) error = NULL;
+    GuestWord word = { 0 };
+
+    if (domain_word_read(text, &word, &error))
+        guest_take_word(MEMPLUG_GUEST(guest), &word);
+    else
+        g_warning("%s: metadata " DOMAIN_WORD_URI ": %s; not regarded",
+                  guest_get_name(MEMPLUG_GUEST(guest)), error->message);
+}
+
+typedef struct {
+    LibvirtGuest *guest;
+    GuestWord word;
+} Keeping;
+
+static void
+on_word_kept(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autofree Keeping *keeping = data;
+    g_autoptr(LibvirtGuest) guest = keeping->guest;
+    LibvirtLine *line = libvirt_guest_get_line(guest);
+    g_autoptr(GError) error = NULL;
+
+    if (libvirt_line_finish(line, result, &error))
+        guest_take_word(MEMPLUG_GUEST(guest), &keeping->word);
+    else if (!libvirt_line_is_closed(line))
+        g_message("%s: %s", guest_get_name(MEMPLUG_GUEST(guest)), error->message);
+}
+
+static void
+keep_word(Guest *guest, const GuestWord *word)
+{
+    LibvirtLine *line = libvirt_guest_get_line(MEMPLUG_LIBVIRT_GUEST(guest));
+    LibvirtRequest *request = libvirt_line_begin(line, LIBVIRT_LINE_DEFINE, NULL);
+    Keeping *keeping;
+
+    if (!request)
+        return;
+    request->word = *word;
+    keeping = g_new(Keeping, 1);
+    *keeping = (Keeping){ MEMPLUG_LIBVIRT_GUEST(g_object_ref(guest)), *word };
+    libvirt_line_send(line, LIBVIRT_LINE_DEFINE, &libvirt_request_word, request, on_word_kept,
+                      keeping);
+}
+
+/*
+ * Changes of the limits
+ */
 
 static gpointer
 limits_stored(LibvirtGuest *guest, gpointer live, gpointer returned, const GError *error)
@@ -133,6 +191,7 @@ libvirt_definition_class_init(GuestClass *class)
 {
     class->change_limits_async = change_limits_async;
     class->change_limits_finish = libvirt_errand_finish_boolean;
+    class->keep_word = keep_word;
     class->store_memory_async = store_memory_async;
     class->store_memory_finish = libvirt_errand_finish_boolean;
     class->setup_async = setup_async;

@@ -14,5 +14,8 @@ void libvirt_definition_class_init(GuestClass *class);
  * nothing. */
 void libvirt_definition_take_metadata(LibvirtGuest *guest, const char *metadata);
 
-/* The same, once libvirt has been asked for it. */
+/* The same of the word that it brought. */
+void libvirt_definition_take_word(LibvirtGuest *guest, const char *text);
+
+/* Its limits, once libvirt has been asked for it. */
 void libvirt_definition_read_metadata(LibvirtGuest *guest);

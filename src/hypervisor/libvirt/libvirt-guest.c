@@ -399,6 +399,7 @@ take_arrival(LibvirtGuest *self, const LibvirtArrival *arrival, const LibvirtTer
     self->lost = FALSE;
     self->running = arrival->running;
     libvirt_definition_take_metadata(self, arrival->metadata);
+    libvirt_definition_take_word(self, arrival->word);
     tell_state(self);
 }
 

@@ -22,6 +22,7 @@
 #include "hypervisor/libvirt/domain-facts.h"
 #include "hypervisor/libvirt/domain-memory.h"
 #include "hypervisor/libvirt/domain-metadata.h"
+#include "hypervisor/libvirt/domain-word.h"
 #include "hypervisor/libvirt/domain-xml.h"
 #include "hypervisor/libvirt/libvirt-error.h"
 #include "hypervisor/libvirt/libvirt-process.h"
@@ -54,6 +55,7 @@ libvirt_arrival_free(LibvirtArrival *arrival)
         virDomainFree(arrival->domain);
     g_free(arrival->instance);
     g_free(arrival->metadata);
+    g_free(arrival->word);
     g_free(arrival);
 }
 
@@ -76,7 +78,10 @@ libvirt_look_arrival(virDomainPtr domain, GError **error)
         g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND, "it does not run");
         return NULL;
     }
-    if (!libvirt_look_metadata(domain, VIR_DOMAIN_AFFECT_LIVE, &arrival->metadata, error))
+    if (!libvirt_look_metadata(domain, DOMAIN_METADATA_URI, VIR_DOMAIN_AFFECT_LIVE,
+                               &arrival->metadata, error) ||
+        !libvirt_look_metadata(domain, DOMAIN_WORD_URI, VIR_DOMAIN_AFFECT_LIVE, &arrival->word,
+                               error))
         return NULL;
     arrival->running = state == VIR_DOMAIN_RUNNING || state == VIR_DOMAIN_BLOCKED;
     arrival->continues = continues(state, reason);
@@ -87,11 +92,11 @@ libvirt_look_arrival(virDomainPtr domain, GError **error)
 }
 
 gboolean
-libvirt_look_metadata(virDomainPtr domain, virDomainModificationImpact of, char **metadata,
-                      GError **error)
+libvirt_look_metadata(virDomainPtr domain, const char *uri, virDomainModificationImpact of,
+                      char **metadata, GError **error)
 {
     g_autoptr(LibvirtString) xml =
-        virDomainGetMetadata(domain, VIR_DOMAIN_METADATA_ELEMENT, DOMAIN_METADATA_URI, of);
+        virDomainGetMetadata(domain, VIR_DOMAIN_METADATA_ELEMENT, uri, of);
 
     if (!xml && virGetLastErrorCode() != VIR_ERR_NO_DOMAIN_METADATA)
         return libvirt_error_take(NULL, error);

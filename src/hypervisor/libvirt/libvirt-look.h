@@ -26,7 +26,8 @@ typedef struct {
     GPid pid;            /* 0: not known */
     gboolean continues;
     gboolean running; /* its vCPUs are */
-    char *metadata;   /* (nullable) */
+    char *metadata;   /* (nullable): its limits */
+    char *word;       /* (nullable): domain-word.h's */
 } LibvirtArrival;
 
 /* Returns: (transfer full): NULL with @error set; G_IO_ERROR_NOT_FOUND if it does not run. */
@@ -57,12 +58,13 @@ gboolean libvirt_look_job(virDomainPtr domain, LibvirtJob *job, GError **error);
 
 /*
  * libvirt_look_metadata:
- * @metadata: (out) (nullable): what it has of ours
+ * @uri: which of its metadata
+ * @metadata: (out) (nullable): what it has of that
  *
  * Returns: FALSE with @error set.
  */
-gboolean libvirt_look_metadata(virDomainPtr domain, virDomainModificationImpact of, char **metadata,
-                               GError **error);
+gboolean libvirt_look_metadata(virDomainPtr domain, const char *uri, virDomainModificationImpact of,
+                               char **metadata, GError **error);
 
 /*
  * libvirt_look_definition:

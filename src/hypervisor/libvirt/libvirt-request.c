@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "hypervisor/libvirt/libvirt-request.h"
 
+#include "hypervisor/libvirt/domain-metadata.h"
 #include "hypervisor/libvirt/libvirt-act.h"
 #include "hypervisor/libvirt/libvirt-define.h"
 #include "hypervisor/libvirt/libvirt-error.h"
@@ -69,7 +70,8 @@ run_metadata(gpointer data, GError **error)
     const LibvirtRequest *request = data;
     char *metadata;
 
-    if (!libvirt_look_metadata(request->domain, VIR_DOMAIN_AFFECT_LIVE, &metadata, error))
+    if (!libvirt_look_metadata(request->domain, DOMAIN_METADATA_URI, VIR_DOMAIN_AFFECT_LIVE,
+                               &metadata, error))
         return NULL;
     return metadata ? metadata : g_strdup("");
 }
@@ -118,6 +120,14 @@ run_limits(gpointer data, GError **error)
 }
 
 static gpointer
+run_word(gpointer data, GError **error)
+{
+    const LibvirtRequest *request = data;
+
+    return libvirt_define_word(request->domain, &request->word, error) ? DONE : NULL;
+}
+
+static gpointer
 run_memory(gpointer data, GError **error)
 {
     const LibvirtRequest *request = data;
@@ -153,6 +163,7 @@ const LibvirtWorkKind libvirt_request_facts = { run_facts, request_free,
 const LibvirtWorkKind libvirt_request_act = { run_act, request_free, g_free };
 const LibvirtWorkKind libvirt_request_period = { run_period, request_free, NULL };
 const LibvirtWorkKind libvirt_request_limits = { run_limits, request_free, NULL };
+const LibvirtWorkKind libvirt_request_word = { run_word, request_free, NULL };
 const LibvirtWorkKind libvirt_request_memory = { run_memory, request_free, NULL };
 const LibvirtWorkKind libvirt_request_setup = { run_setup, request_free,
                                                 (GDestroyNotify)guest_setup_plan_free };

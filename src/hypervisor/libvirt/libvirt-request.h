@@ -20,6 +20,7 @@ typedef struct {
     GuestLimits change;
     guint unset;
     guint scope;
+    GuestWord word;
     guint64 size;
     guint period_s;
     GuestSetup setup;
@@ -41,6 +42,7 @@ extern const LibvirtWorkKind libvirt_request_act; /* step, device, lost ─▶ c
 extern const LibvirtWorkKind libvirt_request_period;  /* period_s ─▶ not NULL */
 extern const LibvirtWorkKind libvirt_request_limits;  /* limits, change, unset,
                                                        * scope ─▶ not NULL */
+extern const LibvirtWorkKind libvirt_request_word;    /* word ─▶ not NULL */
 extern const LibvirtWorkKind libvirt_request_memory;  /* size ─▶ not NULL */
 extern const LibvirtWorkKind libvirt_request_setup;   /* setup, apply ─▶ GuestSetupPlan */
 extern const LibvirtWorkKind libvirt_request_channel; /* ─▶ virStreamPtr */

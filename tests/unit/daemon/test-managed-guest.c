@@ -386,6 +386,109 @@ test_a_guest_that_is_started_anew_begins_anew(void **state)
     assert_int_equal(status(bed)->requested, 1024 * MIB);
 }
 
+/*
+ * An administrator's word goes with the guest
+ */
+
+/* Run @run of "web", from elsewhere: it has brought @word. */
+static void
+find_guest_with_word(Bed *bed, guint run, gboolean continues, guint64 held, guint64 decision)
+{
+    const GuestWord word = { held, decision };
+    FakeGuest *guest = run_of_web(run, continues);
+
+    guest_take_word(MEMPLUG_GUEST(guest), &word);
+    find_guest(bed, guest);
+}
+
+static guint64
+kept_word(Bed *bed)
+{
+    return guest_get_word(MEMPLUG_GUEST(bed->guest))->held;
+}
+
+static void
+test_a_word_is_kept_with_the_guest(void **state)
+{
+    Bed *bed = *state;
+    g_auto(Await) await = { NULL };
+
+    find_guest(bed, run_of_web(1, FALSE));
+    assert_int_equal(bed->guest->words_asked, 0);
+    set_memory(bed, 512 * MIB);
+    assert_int_equal(kept_word(bed), 512 * MIB);
+    set_memory(bed, 640 * MIB);
+    assert_int_equal(kept_word(bed), 640 * MIB);
+    managed_guest_set_managed_async(bed->managed, TRUE, await_callback, &await);
+    assert_true(managed_guest_order_finish(bed->managed, await_result(&await), NULL));
+    assert_int_equal(kept_word(bed), 0);
+    assert_int_equal(bed->guest->words_asked, 3);
+}
+
+/* A hypervisor that does not keep it is not asked with every cycle. */
+static void
+test_a_word_that_is_not_kept_is_tried_again_later(void **state)
+{
+    Bed *bed = *state;
+    gint64 now = g_get_monotonic_time();
+    PlanGuest plan;
+
+    find_guest(bed, run_of_web(1, FALSE));
+    bed->guest->keeps_no_word = TRUE;
+    set_memory(bed, 512 * MIB);
+    for (guint i = 0; i < 10; i++)
+        managed_guest_collect(bed->managed, &plan, now + i * G_USEC_PER_SEC);
+    assert_int_equal(bed->guest->words_asked, 1);
+    bed->guest->keeps_no_word = FALSE;
+    managed_guest_collect(bed->managed, &plan, now + G_TIME_SPAN_HOUR);
+    assert_int_equal(kept_word(bed), 512 * MIB);
+}
+
+static void
+test_a_guest_from_elsewhere_is_held_as_it_was_there(void **state)
+{
+    Bed *bed = *state;
+
+    find_guest_with_word(bed, 7, TRUE, 512 * MIB, 1000);
+    assert_true(status(bed)->held);
+    assert_int_equal(status(bed)->decision, 1000);
+    await_settled(bed);
+    assert_int_equal(guest_memory_actual(&bed->guest->memory), 512 * MIB);
+}
+
+/* Its metadata may have been copied with its definition. */
+static void
+test_a_guest_that_is_started_here_brings_no_word(void **state)
+{
+    Bed *bed = *state;
+    PlanGuest plan;
+
+    find_guest_with_word(bed, 7, FALSE, 512 * MIB, 1000);
+    assert_false(status(bed)->held);
+    assert_int_equal(status(bed)->requested, 1024 * MIB);
+    managed_guest_collect(bed->managed, &plan, g_get_monotonic_time());
+    assert_int_equal(kept_word(bed), 0);
+}
+
+/* It was held here, went away, and comes back: what was last said holds, wherever. */
+static void
+test_the_newer_of_two_words_holds(void **state)
+{
+    Bed *bed = *state;
+
+    find_guest(bed, run_of_web(1, FALSE));
+    set_memory(bed, 512 * MIB);
+    lose_guest(bed);
+    find_guest_with_word(bed, 2, TRUE, 768 * MIB, G_MAXINT64);
+    assert_int_equal(status(bed)->requested, 768 * MIB);
+    lose_guest(bed);
+    find_guest_with_word(bed, 3, TRUE, 640 * MIB, 1000);
+    assert_int_equal(status(bed)->requested, 768 * MIB);
+    lose_guest(bed);
+    find_guest_with_word(bed, 4, TRUE, 0, G_MAXINT64);
+    assert_false(status(bed)->held);
+}
+
 #define ON_A_BED(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int
@@ -402,6 +505,11 @@ main(void)
         ON_A_BED(test_a_virtio_mem_device_must_fit),
         ON_A_BED(test_a_restored_guest_goes_on_to_its_requested_size),
         ON_A_BED(test_a_guest_that_is_started_anew_begins_anew),
+        ON_A_BED(test_a_word_is_kept_with_the_guest),
+        ON_A_BED(test_a_word_that_is_not_kept_is_tried_again_later),
+        ON_A_BED(test_a_guest_from_elsewhere_is_held_as_it_was_there),
+        ON_A_BED(test_a_guest_that_is_started_here_brings_no_word),
+        ON_A_BED(test_the_newer_of_two_words_holds),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,6 +15,7 @@
 #include <libvirt/libvirt.h>
 
 #include "hypervisor/libvirt/domain-metadata.h"
+#include "hypervisor/libvirt/domain-word.h"
 #include "tests/fake/await.h"
 
 #define URI "test:///default"
@@ -362,6 +363,35 @@ test_limits_are_kept_in_the_metadata(void **state)
                                      DOMAIN_METADATA_URI, VIR_DOMAIN_AFFECT_CONFIG));
 }
 
+static gboolean
+has_word(gpointer data)
+{
+    return guest_get_word(((Fixture *)data)->guest)->decision == 7;
+}
+
+/* Nothing of it is left in what the domain is started from. */
+static void
+test_a_word_is_kept_in_the_running_domain(void **state)
+{
+    const GuestWord word = { 100 * MIB, 7 };
+    Fixture *fixture = *state;
+    GuestWord kept;
+    char *xml;
+
+    start(fixture);
+    assert_int_equal(guest_get_word(fixture->guest)->decision, 0);
+    guest_keep_word(fixture->guest, &word);
+    await_condition(has_word, fixture, "the word to be kept");
+    xml = virDomainGetMetadata(fixture->domain, VIR_DOMAIN_METADATA_ELEMENT, DOMAIN_WORD_URI,
+                               VIR_DOMAIN_AFFECT_LIVE);
+    assert_non_null(xml);
+    assert_true(domain_word_read(xml, &kept, NULL));
+    assert_int_equal(kept.held, 100 * MIB);
+    free(xml);
+    assert_null(virDomainGetMetadata(fixture->domain, VIR_DOMAIN_METADATA_ELEMENT, DOMAIN_WORD_URI,
+                                     VIR_DOMAIN_AFFECT_CONFIG));
+}
+
 /*
  * Connecting
  */
@@ -423,6 +453,7 @@ main(void)
         CASE(test_collecting_ends_whatever_the_driver_knows),
         CASE(test_limits_follow_the_metadata),
         CASE(test_limits_are_kept_in_the_metadata),
+        CASE(test_a_word_is_kept_in_the_running_domain),
         CASE(test_a_domain_without_a_channel_says_so),
         cmocka_unit_test(test_what_is_no_uri_is_refused),
         cmocka_unit_test(test_a_connection_that_fails_says_why),
