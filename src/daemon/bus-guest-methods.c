@@ -308,6 +308,7 @@ examine(ManagedGuest *managed, const GuestFacts *facts)
         .facts = facts,
         .host = host,
         .total = sample ? sample->total : 0,
+        .release = managed_guest_get_kernel(managed),
         .trouble = guest_monitor_trouble(monitor, g_get_monotonic_time()),
         .missing = managed_guest_get_missing(managed, g_get_monotonic_time()),
         .by_blocks = uptake->by_agent,

@@ -38,6 +38,16 @@ on_answer(StatsChannel *channel, const StatsAnswer *answer, gpointer data)
     managed_guest_shrink_answer(data, answer, g_get_monotonic_time());
 }
 
+const char *
+managed_guest_get_kernel(ManagedGuest *managed)
+{
+    StatsChannel *channel = managed->channel;
+
+    return channel && stats_channel_get_state(channel) == STATS_CHANNEL_OPEN
+               ? stats_channel_get_claims(channel)->hello.kernel
+               : NULL;
+}
+
 /* Every turn of the channel's fortune once; that there is none is nothing to be told. */
 static void
 on_state(StatsChannel *channel, gpointer data)

@@ -70,6 +70,9 @@ KernelZone managed_guest_get_zone(ManagedGuest *managed);
 guint64 managed_guest_get_growth_most(ManagedGuest *managed);
 guint64 managed_guest_get_missing(ManagedGuest *managed, gint64 now);
 
+/* Returns: (transfer none) (nullable): the release of its kernel, if its agent is there. */
+const char *managed_guest_get_kernel(ManagedGuest *managed);
+
 /* Returns: (transfer none): the channel to its agent, whether or not there is one. */
 StatsChannel *managed_guest_get_channel(ManagedGuest *managed);
 

@@ -15,6 +15,7 @@ typedef struct {
 extern const GuestCheck guest_checks_growth[]; /* what it can grow by */
 extern const GuestCheck guest_checks_use[];    /* how its use is known, and what it does
                                                 * with what it is given */
+extern const GuestCheck guest_checks_kernel[]; /* what runs in it */
 extern const GuestCheck guest_checks_bounds[]; /* what kills, refuses or cancels growth */
 
 /* How many times its boot memory a guest may have before its kernel runs out of memory
@@ -42,6 +43,9 @@ gboolean guest_check_is_version(const char *version, guint major, guint minor);
 
 /* Returns: (nullable): the guest's first virtio-mem device. */
 const MemoryDevice *guest_check_virtio_mem(const GuestCase *guest);
+
+/* Returns: whether its kernel is known to keep movable memory in proportion to its own. */
+gboolean guest_check_keeps_proportions(const GuestCase *guest);
 
 /* Bytes as what is written "%" GUEST_CHECK_MIB " MiB"; a part of one is dropped. */
 #define GUEST_CHECK_MIB        G_GUINT64_FORMAT

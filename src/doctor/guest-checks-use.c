@@ -184,7 +184,8 @@ check_movable(const GuestCase *guest)
     g_autofree char *reach = size_format_rounded(guest->ceiling);
     g_autofree char *fix = NULL;
 
-    if (memory->boot == 0 || (actual <= safe && guest->ceiling <= safe))
+    if (memory->boot == 0 || (actual <= safe && guest->ceiling <= safe) ||
+        guest_check_keeps_proportions(guest))
         return NULL;
     fix = g_strdup("in the guest, on the kernel's command line: "
                    "memory_hotplug.online_policy=auto-movable\n"

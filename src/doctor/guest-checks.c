@@ -86,6 +86,7 @@ guest_checks_run(const GuestCase *guest)
         return findings;
     }
     run(guest_checks_growth, guest, findings);
+    run(guest_checks_kernel, guest, findings);
     run(guest_checks_use, guest, findings);
     run(guest_checks_bounds, guest, findings);
     return findings;

@@ -14,6 +14,7 @@ typedef struct {
     const GuestFacts *facts;
     const HostFacts *host;
     guint64 total;       /* what the guest says its memory is (MemTotal); 0: it did not say */
+    const char *release; /* (nullable): of its kernel, as its agent says */
     const char *trouble; /* (nullable): what is wrong with its statistics */
     guint64 missing;     /* of what it was plugged, what it has not put to use for a while */
     gboolean by_blocks;  /* its agent tells how its memory blocks are, and the following: */

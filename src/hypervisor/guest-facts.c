@@ -11,6 +11,7 @@ guest_facts_free(GuestFacts *facts)
     g_free(facts->version);
     g_free(facts->libvirt);
     g_free(facts->system);
+    g_free(facts->command_line);
     guest_memory_free(facts->memory);
     g_free(facts);
 }

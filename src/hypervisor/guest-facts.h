@@ -22,13 +22,14 @@ typedef enum {
 
 typedef struct {
     GuestFactsKind kind;
-    char *name;      /* owned, as all strings here; NULL: not known */
-    char *machine;   /* "pc-q35-7.2" */
-    char *version;   /* of QEMU: "7.2.22" */
-    char *libvirt;   /* version of libvirtd: "9.0.0"; NULL: none, or not known */
-    char *system;    /* the guest's operating system, as libosinfo names it */
-    Fact persistent; /* its definition outlives it */
-    Fact kvm;        /* else QEMU emulates its processors */
+    char *name;         /* owned, as all strings here; NULL: not known */
+    char *machine;      /* "pc-q35-7.2" */
+    char *version;      /* of QEMU: "7.2.22" */
+    char *libvirt;      /* version of libvirtd: "9.0.0"; NULL: none, or not known */
+    char *system;       /* the guest's operating system, as libosinfo names it */
+    char *command_line; /* of its kernel, where the host gives that; NULL: not known */
+    Fact persistent;    /* its definition outlives it */
+    Fact kvm;           /* else QEMU emulates its processors */
     guint vcpus;
 
     GuestMemory *memory; /* owned; NULL: it could not be observed */

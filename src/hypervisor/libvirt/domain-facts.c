@@ -58,6 +58,7 @@ read_identity(const DomainXml *xml, GuestFacts *facts)
     facts->machine = domain_xml_text(xml, NULL, "/domain/os/type/@machine");
     facts->system =
         domain_xml_text(xml, NULL, "/domain/metadata/libosinfo:libosinfo/libosinfo:os/@id");
+    facts->command_line = domain_xml_text(xml, NULL, "/domain/os/cmdline");
     facts->kvm = g_strcmp0(type, "kvm") == 0 ? FACT_YES : FACT_UNKNOWN;
     if (g_strcmp0(type, "qemu") == 0)
         facts->kvm = FACT_NO;

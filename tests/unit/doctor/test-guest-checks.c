@@ -330,6 +330,62 @@ test_grown_too_far(void **state)
 }
 
 static void
+test_the_kernel(void **state)
+{
+    Patient *patient = *state;
+
+    expect_nothing(patient, "kernel");
+    patient->guest.release = "6.1.0-56-cloud-amd64";
+    expect(patient, "kernel", FINDING_OK, "Linux 6.1.0-56", "");
+    patient->guest.release = "5.4.0-1";
+    expect(patient, "kernel", FINDING_WARNING, "Linux 5.4.0-1", "5.8");
+    patient->memory.n_devices = 0;
+    expect(patient, "kernel", FINDING_OK, "Linux 5.4.0-1", "");
+}
+
+static void
+test_its_command_line(void **state)
+{
+    Patient *patient = *state;
+    const struct {
+        const char *line;
+        FindingLevel level;
+        const char *text;
+        const char *fix;
+    } cases[] = {
+        { "quiet memory_hotplug.online_policy=auto-movable", FINDING_OK, "3.01 times", "" },
+        { "memory_hotplug.online_policy=auto-movable\nmemory_hotplug.auto_movable_ratio=405 quiet",
+          FINDING_OK, "4.05 times", "" },
+        { "memhp_default_state=online memory_hotplug.online_policy=auto-movable", FINDING_OK,
+          "3.01 times", "" },
+        { "memhp_default_state=online_movable", FINDING_OK, "as movable", "" },
+        { "memhp_default_state=offline memhp_default_state=online", FINDING_WARNING,
+          "memhp_default_state=online", "<cmdline>" },
+        { "memhp_default_state=online_kernel", FINDING_WARNING, "=online_kernel", "auto-movable" },
+    };
+    const char *const silent[] = { NULL,
+                                   "",
+                                   "quiet",
+                                   "memhp_default_state=offline",
+                                   "memory_hotplug.online_policy=contig-zones",
+                                   "xmemhp_default_state=online memhp_default_statex=online" };
+
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        patient->facts.command_line = (char *)cases[i].line;
+        expect(patient, "online-policy", cases[i].level, cases[i].text, cases[i].fix);
+    }
+    for (guint i = 0; i < G_N_ELEMENTS(silent); i++) {
+        patient->facts.command_line = (char *)silent[i];
+        expect_nothing(patient, "online-policy");
+    }
+    /* Then nobody need be told to have it keep proportions. */
+    patient->guest.ceiling = 5 * GIB;
+    expect(patient, "movable", FINDING_ADVICE, "may reach 5 GiB", "auto-movable");
+    patient->facts.command_line = (char *)cases[0].line;
+    expect_nothing(patient, "movable");
+}
+
+static void
 test_huge_pages_run_out(void **state)
 {
     Patient *patient = *state;
@@ -423,6 +479,8 @@ main(void)
         OF_A_PATIENT(test_kernel_zone),
         OF_A_PATIENT(test_a_dimm_that_is_not_taken),
         OF_A_PATIENT(test_grown_too_far),
+        OF_A_PATIENT(test_the_kernel),
+        OF_A_PATIENT(test_its_command_line),
         OF_A_PATIENT(test_huge_pages_run_out),
         OF_A_PATIENT(test_bounds),
         OF_A_PATIENT(test_hard_limit),

@@ -53,6 +53,7 @@ test_a_running_guest(void **state)
     assert_string_equal(facts->machine, "pc-q35-7.2");
     assert_null(facts->version);
     assert_null(facts->system);
+    assert_string_equal(facts->command_line, "console=ttyS0 quiet panic=-1");
     assert_int_equal(facts->persistent, FACT_NO);
     assert_int_equal(facts->kvm, FACT_NO);
     assert_int_equal(facts->vcpus, 1);
