@@ -38,6 +38,7 @@ struct _LibvirtGuest {
     gboolean running;
     LibvirtRhythm rhythm;
     LibvirtStream *stream; /* (nullable): the stats channel that was opened last */
+    gboolean lacks_port;   /* for one; until a device is added, or may have been unnoticed */
 
     gboolean acting;
     MemoryStep step; /* while acting; its device is ... */
@@ -155,6 +156,7 @@ looked(LibvirtGuest *self, gpointer definition, gpointer returned, const GError 
         return NULL;
     if (definition) /* it was read as well */
         libvirt_ledger_take_given(self->ledger, look->memory->given);
+    self->lacks_port = FALSE; /* the event of its coming may have been lost */
     take_job(self, look->job);
     complete(self, look->memory, look->balloon_known);
     return g_steal_pointer(&look->memory);
@@ -311,6 +313,18 @@ libvirt_guest_take_stream(LibvirtGuest *self, LibvirtStream *stream)
     take_stream(self, libvirt_stream_ref(stream));
 }
 
+void
+libvirt_guest_miss_port(LibvirtGuest *self)
+{
+    self->lacks_port = TRUE;
+}
+
+gboolean
+libvirt_guest_lacks_port(LibvirtGuest *self)
+{
+    return self->lacks_port;
+}
+
 LibvirtJob
 libvirt_guest_get_job(LibvirtGuest *self)
 {
@@ -351,6 +365,8 @@ libvirt_guest_take_event(LibvirtGuest *self, const LibvirtEvent *event)
 {
     GuestMemoryEvent told;
 
+    if (event->kind == LIBVIRT_EVENT_DEVICE_ADDED)
+        self->lacks_port = FALSE;
     if (event->kind == LIBVIRT_EVENT_LIFECYCLE)
         take_lifecycle(self, event);
     else if (event->kind == LIBVIRT_EVENT_JOB_GOES_ON || event->kind == LIBVIRT_EVENT_JOB_ENDED)
@@ -397,6 +413,7 @@ take_arrival(LibvirtGuest *self, const LibvirtArrival *arrival, const LibvirtTer
     libvirt_line_take_domain(self->line, arrival->domain, terms);
     libvirt_ledger_forget_given(self->ledger);
     self->lost = FALSE;
+    self->lacks_port = FALSE;
     self->running = arrival->running;
     libvirt_definition_take_metadata(self, arrival->metadata);
     libvirt_definition_take_word(self, arrival->word);

@@ -61,5 +61,10 @@ LibvirtRhythm *libvirt_guest_get_rhythm(LibvirtGuest *guest);
 /* Returns: what else is being done with it, as far as was noticed. */
 LibvirtJob libvirt_guest_get_job(LibvirtGuest *guest);
 
+/* Whether its domain was seen to have no stats channel, and nothing speaks for one since: then
+ * nobody need be asked. */
+void libvirt_guest_miss_port(LibvirtGuest *guest);
+gboolean libvirt_guest_lacks_port(LibvirtGuest *guest);
+
 /* Its stats channel was opened: @stream ends, at the latest, with the guest's connection. */
 void libvirt_guest_take_stream(LibvirtGuest *guest, LibvirtStream *stream);

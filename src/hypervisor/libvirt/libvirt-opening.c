@@ -3,12 +3,15 @@
 
 #include "hypervisor/libvirt/libvirt-channel.h"
 #include "hypervisor/libvirt/libvirt-errand.h"
+#include "hypervisor/libvirt/libvirt-port.h"
 
 static gpointer
 opened(LibvirtGuest *guest, gpointer unused, gpointer returned, const GError *error)
 {
     g_autoptr(LibvirtStream) stream = NULL;
 
+    if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND))
+        libvirt_guest_miss_port(guest);
     if (error)
         return NULL;
     stream = libvirt_stream_new(returned);
@@ -29,6 +32,10 @@ open_channel_async(Guest *guest, GCancellable *cancellable, GAsyncReadyCallback 
 
     if (job != LIBVIRT_JOB_NONE) {
         g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_BUSY, "%s", libvirt_job_describe(job));
+        return;
+    }
+    if (libvirt_guest_lacks_port(MEMPLUG_LIBVIRT_GUEST(guest))) {
+        g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_NOT_FOUND, LIBVIRT_PORT_MISSING);
         return;
     }
     request = libvirt_errand_begin(&open_channel, task);

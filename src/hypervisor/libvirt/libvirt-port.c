@@ -3,7 +3,6 @@
 
 #include <libvirt/virterror.h>
 
-#include "hypervisor/libvirt/domain-setup.h"
 #include "hypervisor/libvirt/domain-xml.h"
 #include "hypervisor/libvirt/libvirt-error.h"
 #include "hypervisor/libvirt/libvirt-look.h"
@@ -41,9 +40,7 @@ check_port(virDomainPtr domain, GError **error)
     if (!xml)
         return FALSE;
     if (!domain_xml_find(xml, NULL, DOMAIN_SETUP_CHANNEL_PATH)) {
-        g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
-                            "its domain has no channel " DOMAIN_SETUP_CHANNEL_NAME
-                            " ('memplug setup' adds it)");
+        g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND, LIBVIRT_PORT_MISSING);
         return FALSE;
     }
     return TRUE;

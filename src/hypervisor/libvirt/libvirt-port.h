@@ -7,6 +7,12 @@
 #include <gio/gio.h>
 #include <libvirt/libvirt.h>
 
+#include "hypervisor/libvirt/domain-setup.h"
+
+/* What is said of a domain without such a port. */
+#define LIBVIRT_PORT_MISSING \
+    "its domain has no channel " DOMAIN_SETUP_CHANNEL_NAME " ('memplug setup' adds it)"
+
 /*
  * libvirt_port_open:
  *
