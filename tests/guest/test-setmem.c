@@ -76,7 +76,8 @@ test_dimm_and_balloon(void **state)
     test_scene_passed(scene);
 }
 
-/* Whole DIMMs alone: the nearest size above is as good as it gets, and is said to be so. */
+/* Whole DIMMs alone: a large one is swapped for a smaller one; the nearest size above is as good
+ * as it gets, and is said to be so. */
 static void
 test_dimm(void **state)
 {
@@ -85,6 +86,9 @@ test_dimm(void **state)
 
     test_scene_start_daemon(scene, STATIC "[defaults]\nmechanism=dimm\n", NULL);
     set(scene, guest, "512M", 512 * MIB, 512 * MIB, "512 MiB (was 256 MiB)");
+    assert_int_equal(test_scene_count_ours(guest, TEST_SCENE_DEVICES), 1);
+    set(scene, guest, "384M", 384 * MIB, 384 * MIB, "384 MiB (was 512 MiB)");
+    assert_int_equal(test_scene_count_ours(guest, TEST_SCENE_DEVICES), 1);
     set(scene, guest, "562M", 562 * MIB, 640 * MIB, "not exactly 562 MiB");
     set(scene, guest, "256M", 256 * MIB, 256 * MIB, "256 MiB (was 640 MiB)");
     test_scene_nothing_left(guest);
