@@ -311,13 +311,41 @@ test_hard_limit(void **state)
     test_stage_leave(stage);
 }
 
+/* A domain that is ended is gone, and is not told to be unreachable first. */
+static void
+test_a_destroyed_domain_is_gone(void **state)
+{
+    TestStage *stage = test_stage_enter(state);
+    TestDomain *domain = test_stage_find(stage, PLAIN)->domain;
+
+    for (guint run = 0; run < 3; run++) {
+        g_autofree char *before = test_daemon_log(stage->scene->daemon), *after = NULL;
+        const char *said;
+
+        test_check(test_domain_virsh(domain, NULL, &error, "destroy", NULL));
+        test_scene_await(test_scene_listed(stage->scene, PLAIN) == NULL, TEST_SCENE_PATIENCE);
+        after = test_daemon_log(stage->scene->daemon);
+        said = after + strlen(before);
+        assert_non_null(strstr(said, PLAIN " guest-removed"));
+        if (strstr(said, PLAIN " state: is unreachable"))
+            fail_msg("%s", said);
+        test_check(test_domain_start(domain, FALSE, &error));
+        test_scene_await(test_scene_listed(stage->scene, PLAIN) != NULL, TEST_SCENE_PATIENCE);
+    }
+    test_stage_leave(stage);
+}
+
 int
 main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_without_metadata), cmocka_unit_test(test_written_by_memplug),
-        cmocka_unit_test(test_written_by_virsh), cmocka_unit_test(test_bad_value),
-        cmocka_unit_test(test_opt_out),          cmocka_unit_test(test_hard_limit),
+        cmocka_unit_test(test_without_metadata),
+        cmocka_unit_test(test_written_by_memplug),
+        cmocka_unit_test(test_written_by_virsh),
+        cmocka_unit_test(test_bad_value),
+        cmocka_unit_test(test_opt_out),
+        cmocka_unit_test(test_hard_limit),
+        cmocka_unit_test(test_a_destroyed_domain_is_gone),
     };
 
     if (argc != 1) {
