@@ -95,11 +95,10 @@ test_domain_save(TestDomain *domain, GError **error)
     return test_domain_virsh(domain, NULL, error, "save", domain->saved, NULL);
 }
 
-gboolean
-test_domain_restore(TestDomain *domain, GError **error)
+/* The guest goes on in another QEMU, which has connected to its socket. */
+static gboolean
+follow_guest(TestDomain *domain, GError **error)
 {
-    if (!test_libvirtd_virsh(domain->libvirtd, NULL, error, "restore", domain->saved, NULL))
-        return FALSE;
     if (domain->guest == NULL)
         return TRUE;
     g_autoptr(GSocketConnection) connection =
@@ -108,6 +107,25 @@ test_domain_restore(TestDomain *domain, GError **error)
         return FALSE;
     test_guest_reconnect(domain->guest, connection);
     return TRUE;
+}
+
+gboolean
+test_domain_restore(TestDomain *domain, GError **error)
+{
+    return test_libvirtd_virsh(domain->libvirtd, NULL, error, "restore", domain->saved, NULL) &&
+           follow_guest(domain, error);
+}
+
+gboolean
+test_domain_migrate(TestDomain *domain, TestLibvirtd *target, GError **error)
+{
+    g_autofree char *socket = room_path(target, domain->name, ".migration");
+    g_autofree char *data = g_strconcat("unix://", socket, NULL);
+    if (!test_domain_virsh(domain, NULL, error, "migrate", "--live", "--desturi",
+                           test_libvirtd_uri(target), "--migrateuri", data, NULL))
+        return FALSE;
+    domain->libvirtd = target;
+    return follow_guest(domain, error);
 }
 
 void

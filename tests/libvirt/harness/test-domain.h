@@ -83,6 +83,14 @@ gboolean test_domain_save(TestDomain *domain, GError **error);
 /* virsh restore of it; the guest goes on where it was. */
 gboolean test_domain_restore(TestDomain *domain, GError **error);
 
+/*
+ * test_domain_migrate:
+ * @target: the domain is its from now on
+ *
+ * virsh migrate --live; the guest goes on where it was.
+ */
+gboolean test_domain_migrate(TestDomain *domain, TestLibvirtd *target, GError **error);
+
 void test_domain_free(TestDomain *domain);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TestDomain, test_domain_free)
 

@@ -17,7 +17,8 @@
 struct TestLibvirtd {
     TestRoom *room;
     char *program;
-    const char *uri;
+    GStrv launch; /* the program, and what starts it */
+    char *uri;
     char *pid_folder; /* of the domains' pid files */
     char *log_folder; /* of the domains' logs */
     char *log_path;
@@ -193,18 +194,71 @@ make_lock_folder(GError **error)
 }
 
 static gboolean
-prepare_system(TestLibvirtd *libvirtd, const char *conf, GError **error)
+make_accounts(TestLibvirtd *libvirtd, GError **error)
 {
-    libvirtd->uri = "qemu:///system";
-    libvirtd->pid_folder = test_room_path(libvirtd->room, "run/libvirt/qemu");
-    libvirtd->log_folder = test_room_path(libvirtd->room, "log/qemu");
     return copy_accounts(libvirtd->room, "passwd",
                          "libvirt-qemu:x:64055:64055::/var/lib/libvirt:/usr/sbin/nologin\n",
                          error) &&
-           copy_accounts(libvirtd->room, "group", "libvirt-qemu:x:64055:\n", error) &&
-           make_mounts(libvirtd, error) && make_lock_folder(error) &&
+           copy_accounts(libvirtd->room, "group", "libvirt-qemu:x:64055:\n", error);
+}
+
+static void
+name_system_folders(TestLibvirtd *libvirtd)
+{
+    libvirtd->pid_folder = test_room_path(libvirtd->room, "run/libvirt/qemu");
+    libvirtd->log_folder = test_room_path(libvirtd->room, "log/qemu");
+}
+
+static gboolean
+prepare_system(TestLibvirtd *libvirtd, const char *conf, GError **error)
+{
+    libvirtd->uri = g_strdup("qemu:///system");
+    name_system_folders(libvirtd);
+    return make_accounts(libvirtd, error) && make_mounts(libvirtd, error) &&
+           make_lock_folder(error) &&
            write_file("/etc/libvirt", "qemu.conf", error, qemu_conf, NULL) &&
            write_file("/etc/libvirt", conf, error, libvirtd_conf, system_libvirtd_conf, NULL);
+}
+
+/* $1 is mounted at $2, and so on; the last is the program. */
+static const char beside_script[] =
+    "while [ $# -gt 1 ]; do mount --bind \"$1\" \"$2\"; shift 2; done\n"
+    "mkdir -p /run/lock\n"
+    "exec \"$1\"\n";
+
+/* The first one's mounts but for the cache, made by the process itself. */
+static gboolean
+plan_mounts(TestLibvirtd *libvirtd, GError **error)
+{
+    g_autoptr(GStrvBuilder) line = g_strv_builder_new();
+    g_strv_builder_add_many(line, "unshare", "--mount", "--propagation", "private", "sh", "-ec",
+                            beside_script, "beside", NULL);
+    for (guint i = 0; i < G_N_ELEMENTS(mounts); i++) {
+        g_autofree char *source = test_room_path(libvirtd->room, mounts[i].name);
+        if (g_str_equal(mounts[i].name, "cache"))
+            continue;
+        if (!mounts[i].is_file && g_mkdir_with_parents(source, 0755) < 0)
+            return fail_errno(error, source);
+        g_strv_builder_add_many(line, source, mounts[i].place, NULL);
+    }
+    g_strv_builder_add(line, libvirtd->program);
+    g_strfreev(libvirtd->launch);
+    libvirtd->launch = g_strv_builder_end(line);
+    return TRUE;
+}
+
+static gboolean
+prepare_beside(TestLibvirtd *libvirtd, const char *conf, GError **error)
+{
+    g_autofree char *etc = test_room_path(libvirtd->room, "etc");
+    g_autofree char *socket = test_room_path(libvirtd->room, "run/libvirt/libvirt-sock");
+    g_autofree char *uuid = g_uuid_string_random();
+    g_autofree char *host = g_strdup_printf("host_uuid = \"%s\"\n", uuid);
+    libvirtd->uri = g_strconcat("qemu+unix:///system?socket=", socket, NULL);
+    name_system_folders(libvirtd);
+    return make_accounts(libvirtd, error) && plan_mounts(libvirtd, error) &&
+           write_file(etc, "qemu.conf", error, qemu_conf, NULL) &&
+           write_file(etc, conf, error, libvirtd_conf, system_libvirtd_conf, host, NULL);
 }
 
 static gboolean
@@ -221,7 +275,7 @@ static gboolean
 prepare_session(TestLibvirtd *libvirtd, const char *conf, GError **error)
 {
     g_autofree char *etc = test_room_path(libvirtd->room, "etc/libvirt");
-    libvirtd->uri = "qemu:///session";
+    libvirtd->uri = g_strdup("qemu:///session");
     libvirtd->pid_folder = test_room_path(libvirtd->room, "run/libvirt/qemu/run");
     libvirtd->log_folder = test_room_path(libvirtd->room, "cache/libvirt/qemu/log");
     keep_cache();
@@ -245,11 +299,10 @@ answers(TestLibvirtd *libvirtd)
 gboolean
 test_libvirtd_restart(TestLibvirtd *libvirtd, GError **error)
 {
-    const char *const arguments[] = { libvirtd->program, NULL };
     gint64 deadline = g_get_monotonic_time() + START_TIMEOUT;
     test_libvirtd_kill(libvirtd);
-    libvirtd->process = test_room_spawn(libvirtd->room, arguments, libvirtd->log_path,
-                                        G_SUBPROCESS_FLAGS_NONE, error);
+    libvirtd->process = test_room_spawn(libvirtd->room, (const char *const *)libvirtd->launch,
+                                        libvirtd->log_path, G_SUBPROCESS_FLAGS_NONE, error);
     if (libvirtd->process == NULL)
         return FALSE;
     while (!answers(libvirtd)) {
@@ -264,8 +317,8 @@ test_libvirtd_restart(TestLibvirtd *libvirtd, GError **error)
     return TRUE;
 }
 
-TestLibvirtd *
-test_libvirtd_start(TestRoom *room, GError **error)
+static TestLibvirtd *
+start(TestRoom *room, gboolean (*prepare)(TestLibvirtd *, const char *, GError **), GError **error)
 {
     g_autoptr(TestLibvirtd) libvirtd = g_new0(TestLibvirtd, 1);
     libvirtd->room = room;
@@ -277,14 +330,26 @@ test_libvirtd_start(TestRoom *room, GError **error)
     }
     g_autofree char *name = g_path_get_basename(libvirtd->program);
     g_autofree char *conf = g_strconcat(name, ".conf", NULL);
+    libvirtd->launch = g_strdupv((char *[]){ libvirtd->program, NULL });
     /* A client must not start a libvirtd where the test has ended one. */
     g_setenv("LIBVIRT_AUTOSTART", "0", TRUE);
-    if (!(is_root() ? prepare_system(libvirtd, conf, error)
-                    : prepare_session(libvirtd, conf, error)) ||
+    if (!prepare(libvirtd, conf, error) ||
         !test_room_end_named(room, libvirtd->pid_folder, "qemu-", error) ||
         !test_libvirtd_restart(libvirtd, error))
         return NULL;
     return g_steal_pointer(&libvirtd);
+}
+
+TestLibvirtd *
+test_libvirtd_start(TestRoom *room, GError **error)
+{
+    return start(room, is_root() ? prepare_system : prepare_session, error);
+}
+
+TestLibvirtd *
+test_libvirtd_start_beside(TestRoom *room, GError **error)
+{
+    return start(room, prepare_beside, error);
 }
 
 void
@@ -297,7 +362,9 @@ test_libvirtd_free(TestLibvirtd *libvirtd)
     g_free(libvirtd->log_path);
     g_free(libvirtd->log_folder);
     g_free(libvirtd->pid_folder);
+    g_strfreev(libvirtd->launch);
     g_free(libvirtd->program);
+    g_free(libvirtd->uri);
     g_free(libvirtd);
 }
 

@@ -11,7 +11,7 @@
  * libvirt's QEMUs outlive libvirtd, as they shall. They do not outlive the test: the
  * room's guard ends those that libvirt's pid files name, however the test ends.
  *
- * One at a time in a process. Free it before its room.
+ * One at a time in a process, and one beside it. Free it before its room.
  */
 #pragma once
 
@@ -40,6 +40,16 @@ char *test_libvirtd_unavailable(void);
  * it answers.
  */
 TestLibvirtd *test_libvirtd_start(TestRoom *room, GError **error);
+
+/*
+ * test_libvirtd_start_beside:
+ * @room: of its own
+ *
+ * Another host, as far as libvirt can tell: a second libvirtd with folders and a mount
+ * namespace of its own, reached by the socket in its room, to which the domains of the first
+ * one can be migrated. For root, and while the first one is there.
+ */
+TestLibvirtd *test_libvirtd_start_beside(TestRoom *room, GError **error);
 
 /* Kills libvirtd, not its guests, and frees. */
 void test_libvirtd_free(TestLibvirtd *libvirtd);
