@@ -3,7 +3,7 @@
 
 # follow MECHANISM: a load of 200 MiB comes to web and goes again; memory follows it.
 follow() {
-    local begin
+    local begin lent
     memplug limits web --mechanism "$1" --floor 256M --ceiling 768M >/dev/null
     memplug manage web on
     guest web 'memory-user grow=200M@20M hold >/tmp/load.log 2>&1 &'
@@ -14,11 +14,12 @@ follow() {
     echo "the load has all it wants after $(level_seconds_since "$begin") s: web has $(of web actual) MiB"
     guest web 'grep -e pswpin -e pswpout /proc/vmstat'
 
+    lent=$(($(of web actual) - 256))
     guest web 'killall memory-user'
     begin=$EPOCHREALTIME
     # The policy holds still for half a minute first, whatever the level.
     sleep 30
-    within 2 10 at_most web $(((256 + $(of web actual)) / 2))
+    within 2 10 at_most web $((256 + lent / 2))
     echo "half of it was back $(level_seconds_since "$begin") s after the load had gone"
     memplug info web
 }
