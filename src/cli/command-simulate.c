@@ -9,6 +9,7 @@
 #include "cli/command-line.h"
 #include "cli/simulate-outcome.h"
 #include "simulate/html-report.h"
+#include "simulate/recording.h"
 #include "simulate/series.h"
 #include "simulate/trace-file.h"
 
@@ -68,19 +69,71 @@ on_rows(const WorldRow *rows, gsize n_rows, gpointer data)
  * What is wanted
  */
 
-static GPtrArray *
-load_traces(const CommandLine *line, GError **error)
+/* What is played back. */
+typedef struct {
+    GPtrArray *traces;    /* Trace */
+    Recording *recording; /* (nullable): what of them memplugd recorded */
+    guint n_recorded;
+} Loads;
+
+static void
+loads_clear(Loads *loads)
 {
-    g_autoptr(GPtrArray) traces = g_ptr_array_new_with_free_func((GDestroyNotify)trace_free);
+    g_clear_pointer(&loads->traces, g_ptr_array_unref);
+    g_clear_pointer(&loads->recording, recording_free);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Loads, loads_clear)
 
-    for (guint i = 0; command_line_argument(line, i); i++) {
-        Trace *trace = trace_file_load(command_line_text(line, i), error);
+static gboolean
+load_file(Loads *loads, const char *path, GError **error)
+{
+    Trace *trace;
 
-        if (!trace)
-            return NULL;
-        g_ptr_array_add(traces, trace);
+    if (recording_is_one(path)) {
+        if (!loads->recording)
+            loads->recording = recording_new();
+        return recording_read(loads->recording, path, error);
     }
-    return g_steal_pointer(&traces);
+    trace = trace_file_load(path, error);
+    if (trace)
+        g_ptr_array_add(loads->traces, trace);
+    return trace != NULL;
+}
+
+static gboolean
+load_all(const CommandLine *line, Loads *loads, GError **error)
+{
+    GPtrArray *recorded;
+
+    loads->traces = g_ptr_array_new_with_free_func((GDestroyNotify)trace_free);
+    for (guint i = 0; command_line_argument(line, i); i++) {
+        if (!load_file(loads, command_line_text(line, i), error))
+            return FALSE;
+    }
+    if (!loads->recording)
+        return TRUE;
+    if (!recording_end(loads->recording, error))
+        return FALSE;
+    recorded = loads->recording->traces;
+    loads->n_recorded = recorded->len;
+    while (recorded->len > 0)
+        g_ptr_array_insert(loads->traces, 0, g_ptr_array_steal_index(recorded, recorded->len - 1));
+    return TRUE;
+}
+
+/* What was so when it was recorded holds, unless something else is asked for. */
+static void
+take_recorded(const Loads *loads, SimulationSettings *settings)
+{
+    const Recording *recording = loads->recording;
+
+    settings->traces = loads->traces;
+    if (!recording || loads->n_recorded < loads->traces->len)
+        return;
+    if (settings->budget == 0)
+        settings->budget = recording->budget;
+    if (settings->interval_us == 0)
+        settings->interval_us = recording->interval_us;
 }
 
 static gboolean
@@ -141,14 +194,18 @@ add_rule(GPtrArray *rules, const char *name)
 
 /* The policies that are asked for; static sizing goes without saying. */
 static GPtrArray *
-read_rules(const CommandLine *line, GError **error)
+read_rules(const CommandLine *line, const Loads *loads, GError **error)
 {
+    const char *recorded = loads->recording ? loads->recording->policy : NULL;
     const Value *policy = command_line_option(line, "policy");
     const Value *compare = command_line_option(line, "compare");
     g_autoptr(GPtrArray) rules = g_ptr_array_new_with_free_func(g_free);
     g_auto(GStrv) words = NULL;
 
-    add_rule(rules, policy ? policy->text : simulation_policies()[0]);
+    if (!policy && recorded && policy_find(recorded))
+        add_rule(rules, recorded);
+    else
+        add_rule(rules, policy ? policy->text : simulation_policies()[0]);
     if (compare && g_str_equal(compare->text, "all"))
         words = g_strdupv((char **)simulation_policies());
     else if (compare)
@@ -282,7 +339,7 @@ make_simulation(const SimulationSettings *settings, GError **error)
 }
 
 static gboolean
-simulate(const CommandLine *line, Simulation *simulation, GPtrArray *rules,
+simulate(const CommandLine *line, Simulation *simulation, const Loads *loads, GPtrArray *rules,
          const SimulationSettings *settings, GError **error)
 {
     const Value *path = command_line_option(line, "series");
@@ -298,9 +355,9 @@ simulate(const CommandLine *line, Simulation *simulation, GPtrArray *rules,
     if ((series && !series_close(series, error)) || !write_report(line, report, error))
         return FALSE;
     if (command_line_has(line, "json"))
-        simulate_outcome_print_json(simulation, settings, outcomes);
+        simulate_outcome_print_json(simulation, settings, outcomes, loads->recording);
     else
-        simulate_outcome_print_table(simulation, outcomes);
+        simulate_outcome_print_table(simulation, outcomes, loads->recording);
     return TRUE;
 }
 
@@ -308,17 +365,20 @@ static gboolean
 run(const CommandLine *line, Connection *connection, GError **error)
 {
     g_autoptr(GArray) weights = g_array_new(FALSE, FALSE, sizeof(double));
-    g_autoptr(GPtrArray) rules = read_rules(line, error);
-    g_autoptr(GPtrArray) traces = NULL;
+    g_autoptr(GPtrArray) rules = NULL;
     g_autoptr(Simulation) simulation = NULL;
+    g_auto(Loads) loads = { 0 };
     SimulationSettings settings;
 
-    if (!rules || !read_settings(line, weights, &settings, error) ||
-        !(traces = load_traces(line, error)))
+    /* What is written wrongly is told before what is read. */
+    rules = read_rules(line, &loads, error);
+    if (!rules || !read_settings(line, weights, &settings, error) || !load_all(line, &loads, error))
         return FALSE;
-    settings.traces = traces;
+    g_ptr_array_unref(rules);
+    rules = read_rules(line, &loads, error);
+    take_recorded(&loads, &settings);
     simulation = make_simulation(&settings, error);
-    return simulation && simulate(line, simulation, rules, &settings, error);
+    return simulation && simulate(line, simulation, &loads, rules, &settings, error);
 }
 
 static const CommandOption options[] = {
@@ -357,12 +417,15 @@ const Command command_simulate = {
         "\n"
         "A TRACE is CSV (or that compressed by gzip), one look at a guest a line:\n"
         "time_s,total_bytes,free_bytes,cached_bytes\n"
-        "What a guest cannot give up without swapping, total - free - cached, is its\n"
-        "demand. Between lines it is a straight line; a trace that ends before the\n"
-        "longest one begins anew. Each guest begins with what it uses then and a\n"
-        "quarter more. Rules of other systems keep their own pace, and their guests\n"
-        "have no agent. The same input and seed give the same outcome, byte by byte.\n"
-        "No daemon is needed.\n"
+        "Or it is what memplugd recorded (memplug record, or its journal): then budget,\n"
+        "floors, ceilings, weights and policy are those of the recording, and each\n"
+        "decision is taken once more from what was known, to see that it comes out the\n"
+        "same. In CSV, what a guest cannot give up without swapping,\n"
+        "total - free - cached, is its demand. Between lines it is a straight line; a\n"
+        "trace that ends before the longest one begins anew. Each guest begins with\n"
+        "what it uses then and a quarter more. Rules of other systems keep their own\n"
+        "pace, and their guests have no agent. The same input and seed give the same\n"
+        "outcome, byte by byte. No daemon is needed.\n"
         "\n"
         "--series writes time, guest, demand, requested, actual, cached, steps and\n"
         "policy: from each line to the guest's next, demand and cached are a straight\n"
@@ -372,7 +435,8 @@ const Command command_simulate = {
     .examples = "memplug simulate web.csv db.csv --policy balance --compare all\n"
                 "memplug simulate build.csv --guests 3 --stagger 33.3% --budget 28G\n"
                 "memplug simulate web.csv --json --series web-series.csv\n"
-                "memplug simulate web.csv db.csv --compare all --html report.html",
+                "memplug simulate web.csv db.csv --compare all --html report.html\n"
+                "memplug simulate recording.jsonl --compare all",
     .arguments = { { "TRACE", VALUE_FILE, .repeated = TRUE } },
     .options = options,
     .run = run,

@@ -5,6 +5,7 @@
 
 #include "cli/output.h"
 #include "cli/table.h"
+#include "cli/terminal.h"
 #include "size/size.h"
 
 #define GIB ((double)SIZE_GIB)
@@ -61,8 +62,35 @@ format_duration(gint64 us)
     return g_strdup_printf("%d d %d h", (int)(s / 86400), (int)(s / 3600 % 24));
 }
 
+static void
+print_recording(const Recording *recording)
+{
+    printf("\nRecorded: %" G_GUINT64_FORMAT " decisions in %" G_GUINT64_FORMAT
+           " cycles; taken once more, %" G_GUINT64_FORMAT " came out the same",
+           recording->decisions, recording->cycles, recording->alike);
+    if (recording->n_differences == 0) {
+        puts(".");
+        return;
+    }
+    printf(", %" G_GUINT64_FORMAT " otherwise:\n", recording->n_differences);
+    for (guint i = 0; i < recording->differences->len; i++) {
+        const RecordingDifference *row =
+            &g_array_index(recording->differences, RecordingDifference, i);
+        g_autofree char *guest = terminal_clean(row->guest);
+        g_autofree char *requested = size_format_rounded(row->requested);
+        g_autofree char *live = size_format_rounded(row->live);
+        g_autofree char *replayed = size_format_rounded(row->replayed);
+
+        printf("  %.3f s: %s, asked for %s: then %s, now %s\n",
+               (double)row->time_us / G_USEC_PER_SEC, guest, requested, live, replayed);
+    }
+    if (recording->n_differences > recording->differences->len)
+        puts("  ...");
+}
+
 void
-simulate_outcome_print_table(const Simulation *simulation, const GArray *outcomes)
+simulate_outcome_print_table(const Simulation *simulation, const GArray *outcomes,
+                             const Recording *recording)
 {
     g_autoptr(Table) table = table_new(columns, G_N_ELEMENTS(columns));
     g_autofree char *duration = format_duration(simulation_duration(simulation));
@@ -73,6 +101,8 @@ simulate_outcome_print_table(const Simulation *simulation, const GArray *outcome
         add_outcome(table, &g_array_index(outcomes, SimulateOutcome, i));
     printf("%u guest%s, %s, budget %s\n\n", n, n == 1 ? "" : "s", duration, budget);
     table_print(table);
+    if (recording)
+        print_recording(recording);
 }
 
 static void
@@ -112,9 +142,37 @@ add_guest_json(JsonBuilder *json, const GuestSpec *guest)
     json_builder_end_object(json);
 }
 
+static void
+add_recording_json(JsonBuilder *json, const Recording *recording)
+{
+    json_builder_set_member_name(json, "recorded");
+    json_builder_begin_object(json);
+    output_add_text(json, "policy", recording->policy ? recording->policy : "");
+    output_add_size(json, "cycles", recording->cycles);
+    output_add_size(json, "decisions", recording->decisions);
+    output_add_size(json, "alike", recording->alike);
+    output_add_size(json, "different", recording->n_differences);
+    json_builder_set_member_name(json, "differences");
+    json_builder_begin_array(json);
+    for (guint i = 0; i < recording->differences->len; i++) {
+        const RecordingDifference *row =
+            &g_array_index(recording->differences, RecordingDifference, i);
+
+        json_builder_begin_object(json);
+        output_add_real(json, "time_s", (double)row->time_us / G_USEC_PER_SEC);
+        output_add_text(json, "guest", row->guest);
+        output_add_size(json, "requested", row->requested);
+        output_add_size(json, "live", row->live);
+        output_add_size(json, "replayed", row->replayed);
+        json_builder_end_object(json);
+    }
+    json_builder_end_array(json);
+    json_builder_end_object(json);
+}
+
 void
 simulate_outcome_print_json(const Simulation *simulation, const SimulationSettings *settings,
-                            const GArray *outcomes)
+                            const GArray *outcomes, const Recording *recording)
 {
     g_autoptr(JsonBuilder) json = json_builder_new();
 
@@ -132,6 +190,8 @@ simulate_outcome_print_json(const Simulation *simulation, const SimulationSettin
     for (guint i = 0; i < outcomes->len; i++)
         add_outcome_json(json, &g_array_index(outcomes, SimulateOutcome, i));
     json_builder_end_array(json);
+    if (recording)
+        add_recording_json(json, recording);
     json_builder_end_object(json);
     output_print_json(json);
 }

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "simulate/recording.h"
 #include "simulate/simulation.h"
 
 typedef struct {
@@ -11,7 +12,9 @@ typedef struct {
     Outcome outcome;
 } SimulateOutcome;
 
-/* @outcomes: (element-type SimulateOutcome) */
-void simulate_outcome_print_table(const Simulation *simulation, const GArray *outcomes);
+/* @outcomes: (element-type SimulateOutcome)
+ * @recording: (nullable): what was played back, if it was recorded by memplugd */
+void simulate_outcome_print_table(const Simulation *simulation, const GArray *outcomes,
+                                  const Recording *recording);
 void simulate_outcome_print_json(const Simulation *simulation, const SimulationSettings *settings,
-                                 const GArray *outcomes);
+                                 const GArray *outcomes, const Recording *recording);

@@ -87,11 +87,17 @@ place_guests(Simulation *simulation)
 
         guest->trace = trace;
         guest->shift_us = (gint64)(shift * i) % trace->period_us;
-        guest->ceiling = settings->ceiling > 0 ? settings->ceiling : trace->most_total;
-        guest->floor = settings->floor > 0 ? settings->floor : default_floor(simulation, trace);
+        guest->ceiling = settings->ceiling > 0 ? settings->ceiling
+                         : trace->ceiling > 0  ? trace->ceiling
+                                               : trace->most_total;
+        guest->floor = settings->floor > 0 ? settings->floor
+                       : trace->floor > 0  ? trace->floor
+                                           : default_floor(simulation, trace);
         if (settings->floor == 0)
             guest->floor = MIN(guest->floor, guest->ceiling);
-        guest->weight = settings->n_weights > 0 ? settings->weights[i % settings->n_weights] : 1;
+        guest->weight = settings->n_weights > 0 ? settings->weights[i % settings->n_weights]
+                        : trace->weight > 0     ? trace->weight
+                                                : 1;
         guest->mechanism = settings->mechanism;
         guest->size = first_size(guest);
     }

@@ -14,7 +14,8 @@
 #include "simulate/trace.h"
 #include "simulate/world.h"
 
-/* What is 0 or NULL has a default, told here. */
+/* What is 0 or NULL has a default, told here; floor, ceiling and weight first that of the trace,
+ * if it was recorded with one. */
 typedef struct {
     GPtrArray *traces;     /* Trace; one or more. The guests take them in turn */
     guint n_guests;        /* as many as traces */

@@ -26,6 +26,10 @@ typedef struct {
     GArray *points;   /* TracePoint; two or more once it is closed */
     gint64 period_us; /* after so long it begins anew; 0 until it is closed */
 
+    /* Its guest's, where they were recorded; else 0. */
+    guint64 floor, ceiling;
+    double weight;
+
     /* Filled in by trace_close(). */
     guint64 most_total; /* the largest total */
     guint64 peak;       /* the largest total - free, that is used + cached */
