@@ -31,6 +31,7 @@ void
 agent_model_init(AgentModel *agent)
 {
     *agent = (AgentModel){ .look_us = G_MAXINT64, .empty_us = -1, .hurt_us = -1, .ordered_us = -1 };
+    agent->plug_us = plug_time_expect(&agent->plug_time);
 }
 
 static void
@@ -53,7 +54,7 @@ is_in_danger(const AgentModel *agent, const GuestModel *guest, gint64 until)
     double most;
     double rate = trace_cursor_look_ahead(&guest->cursor, guest->now_us, until, &most);
     /* At least the watch's own, a second or eight times what plugging takes. */
-    double horizon = (double)MAX(G_USEC_PER_SEC, 8 * plug_time_expect(&agent->plug_time));
+    double horizon = (double)MAX(G_USEC_PER_SEC, 8 * agent->plug_us);
 
     return (double)guest->actual - most <= ACCELERATION * rate * horizon;
 }
@@ -84,7 +85,7 @@ ask(AgentModel *agent, const GuestModel *guest, const WatchRequest *request, gui
         .size = request->size,
         .available = available,
         .fall = request->fall,
-        .plug_us = plug_time_expect(&agent->plug_time),
+        .plug_us = agent->plug_us,
         .actual = guest->actual,
         .ballooned = memory->ballooned,
         .ceiling = guest->spec->ceiling,
@@ -118,7 +119,7 @@ agent_model_look(AgentModel *agent, const GuestModel *guest)
     WatchRequest request;
     gboolean asks;
 
-    watch_tell(agent->watch, (guint64)plug_time_expect(&agent->plug_time), VALID_US,
+    watch_tell(agent->watch, (guint64)agent->plug_us, VALID_US,
                ceiling - MIN(ceiling, guest->actual));
     asks = watch_look(agent->watch, &(WatchLook){ now, guest->actual, available }, &request);
     if (is_stalled(agent, available, now) && !asks)
@@ -132,7 +133,7 @@ agent_model_look(AgentModel *agent, const GuestModel *guest)
 void
 agent_model_tell(AgentModel *agent, PlanGuest *plan, gint64 now)
 {
-    double plug_s = (double)plug_time_expect(&agent->plug_time) / G_USEC_PER_SEC;
+    double plug_s = (double)agent->plug_us / G_USEC_PER_SEC;
 
     plan->asking = urgent_is_valid(&agent->request, now);
     plan->urgent = urgent_missing(&agent->request, plan->actual, now);
@@ -150,8 +151,10 @@ agent_model_ordered(AgentModel *agent, gint64 now)
 void
 agent_model_followed(AgentModel *agent, gint64 now)
 {
-    if (agent->ordered_us >= 0)
+    if (agent->ordered_us >= 0) {
         plug_time_add(&agent->plug_time, now - agent->ordered_us);
+        agent->plug_us = plug_time_expect(&agent->plug_time);
+    }
     agent->ordered_us = -1;
 }
 

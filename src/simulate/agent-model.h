@@ -25,6 +25,7 @@ typedef struct {
     /* What the host bears in mind of it. */
     UrgentRequest request;
     PlugTime plug_time;
+    gint64 plug_us;    /* what that expects */
     gint64 ordered_us; /* when more was ordered that has not come yet; -1: nothing was */
 } AgentModel;
 
