@@ -156,15 +156,14 @@ burst_stage_serve(BurstStage *stage, const BurstService *service, GError **error
     return !stage->agent || test_guest_agent_start(stage->guest, service->agent, error);
 }
 
-/* setmem again: the guest may still be busy with what was. */
+/* Again and again: the guest may not be known yet, or still be busy with what was. */
 static gboolean
-set_memory(BurstStage *stage, guint64 bytes, GError **error)
+insist(BurstStage *stage, const char *verb, const char *argument, GError **error)
 {
-    g_autofree char *size = g_strdup_printf("%" G_GUINT64_FORMAT "M", bytes / MIB);
     g_autoptr(GError) failure = NULL;
     gint64 deadline = g_get_monotonic_time() + PATIENCE;
 
-    while (!memplug(stage, &failure, "setmem", size)) {
+    while (!memplug(stage, &failure, verb, argument)) {
         if (g_get_monotonic_time() > deadline) {
             g_propagate_error(error, g_steal_pointer(&failure));
             return FALSE;
@@ -173,6 +172,14 @@ set_memory(BurstStage *stage, guint64 bytes, GError **error)
         g_usleep(200000);
     }
     return TRUE;
+}
+
+static gboolean
+set_memory(BurstStage *stage, guint64 bytes, GError **error)
+{
+    g_autofree char *size = g_strdup_printf("%" G_GUINT64_FORMAT "M", bytes / MIB);
+
+    return insist(stage, "setmem", size, error);
 }
 
 static gboolean
@@ -205,7 +212,7 @@ burst_stage_run(BurstStage *stage, guint megabytes, BurstResult *result, GError 
 {
     return (stage->daemon || renew_daemon(stage, error)) &&
            set_memory(stage, BURST_STAGE_BASE, error) && renew_daemon(stage, error) &&
-           memplug(stage, error, "manage", "on") &&
+           insist(stage, "manage", "on", error) &&
            await_log(stage, "statistics come in", 1, error) &&
            burst(stage, megabytes, result, error);
 }

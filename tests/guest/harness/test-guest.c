@@ -314,7 +314,10 @@ gboolean
 test_guest_agent_start(TestGuest *guest, const char *arguments, GError **error)
 {
     g_autofree char *script = g_strdup_printf(
-        "memplug-guest %s </dev/null >>/run/agent.log 2>&1 & echo $! >/run/agent.pid", arguments);
+        /* The port belongs to the agent's user, and the agent gives up root's privileges. */
+        "chown root \"$(readlink -f /dev/virtio-ports/org.memplug.stats.0)\" && "
+        "{ memplug-guest %s </dev/null >>/run/agent.log 2>&1 & echo $! >/run/agent.pid; }",
+        arguments);
 
     return test_guest_run(guest, script, NULL, error);
 }
