@@ -2,7 +2,7 @@
 /*
  * The stats channel of a domain, through libvirt: a guest's port as a pair of streams. The
  * hypervisor is in the test's own process, without memplugd; at the other end is a shell of
- * the guest.
+ * the guest. And at last the real agent, and memplugd.
  *
  * Usage: test-channel KERNEL-LINE
  */
@@ -301,6 +301,48 @@ test_libvirtd_goes(void **state)
     test_stage_leave(stage);
 }
 
+static gboolean
+is_told_by_agent(TestStage *stage)
+{
+    g_autoptr(JsonNode) node = test_scene_json(stage->scene, "stats", "vm", "--json", NULL);
+    JsonObject *stats = json_node_get_object(node);
+
+    return g_strcmp0(json_object_get_string_member_with_default(stats, "source", NULL), "agent") ==
+           0;
+}
+
+/* The real agent and memplugd; and once more after the guest was saved, with the channel open. */
+static void
+test_the_agent_is_heard(void **state)
+{
+    TestStage *stage = test_stage_enter(state);
+    TestStageDomain *domain = &stage->domains[0];
+    g_autofree char *told = NULL;
+    GIOStream *channel;
+
+    /* By the rule the port is the agent's user's; the agent here is root without privileges. */
+    in_guest(stage, "chown root $(readlink -f " PORT ")");
+    test_check(test_guest_agent_start(domain->guest, "", &error));
+    test_stage_start_daemon(stage, "[policy]\nname=static\n");
+    test_scene_await(is_told_by_agent(stage), TEST_SCENE_PATIENCE);
+    assert_true(state_is(stage, "connected"));
+    told = test_scene_memplug(stage->scene, 0, "stats", "vm", NULL);
+    print_message("%s", told);
+
+    test_check(test_domain_save(domain->domain, &error));
+    test_scene_await(test_scene_listed(stage->scene, "vm") == NULL, TEST_SCENE_PATIENCE);
+    await_condition(is_gone, NULL, "the end of the guest");
+    test_check(test_domain_restore(domain->domain, &error));
+    test_scene_await(test_scene_listed(stage->scene, "vm") != NULL, TEST_SCENE_PATIENCE);
+    test_scene_await(is_told_by_agent(stage), TEST_SCENE_PATIENCE);
+    await_condition(is_running, NULL, "the guest to be back");
+
+    test_daemon_kill(stage->scene->daemon);
+    test_scene_await((channel = try_open(NULL)) != NULL, TEST_SCENE_PATIENCE);
+    shut(channel);
+    test_stage_leave(stage);
+}
+
 static void
 test_domain_ends(void **state)
 {
@@ -320,7 +362,7 @@ main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_both_ways),           cmocka_unit_test(test_guest_floods),
         cmocka_unit_test(test_guest_does_not_read), cmocka_unit_test(test_libvirtd_goes),
-        cmocka_unit_test(test_domain_ends),
+        cmocka_unit_test(test_the_agent_is_heard),  cmocka_unit_test(test_domain_ends),
     };
 
     if (argc != 2) {
