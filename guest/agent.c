@@ -142,7 +142,7 @@ tell_stall(Agent *agent, int64_t now)
 
     shrink_history_stall(&agent->history, now);
     if (agent->channel.state == CHANNEL_OPEN && look(agent, now) &&
-        watch_stall(&agent->watch, now, &request))
+        watch_stall(&agent->watch, agent->sample.sample.free, now, &request))
         send_urgent(agent, STATS_URGENT_STALL, &request, now);
 }
 

@@ -87,8 +87,9 @@ void watch_expect(Watch *watch, uint64_t size);
  */
 bool watch_look(Watch *watch, const WatchLook *look, WatchRequest *request);
 
-/* The same when tasks wait for memory at @now, whatever the forecast was. */
-bool watch_stall(Watch *watch, int64_t now, WatchRequest *request);
+/* The same when tasks wait for memory at @now, whatever the forecast was. Of which @free is
+ * left (MemFree); UINT64_MAX if that is not known. */
+bool watch_stall(Watch *watch, uint64_t free, int64_t now, WatchRequest *request);
 
 /* A request was not made: what was to be asked may be asked again. */
 void watch_withdraw(Watch *watch);

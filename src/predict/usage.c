@@ -83,7 +83,11 @@ usage_with_room(const Usage *usage, double use)
 double
 usage_pressed_need(const Usage *usage)
 {
-    return usage->pressure ? usage->has + MAX(PRESSED_STEP * usage->has, PRESSED_STEP_MIN) : 0;
+    double step = MAX(PRESSED_STEP * usage->has, PRESSED_STEP_MIN);
+
+    if (!usage->pressure)
+        return 0;
+    return usage->has + MAX(0, step - (double)usage->latest->free);
 }
 
 double

@@ -61,7 +61,9 @@ void usage_add_part(UsageParts *parts, const char *name, const char *reason, dou
  *   used up: less is enough where an agent asks in time. */
 double usage_with_room(const Usage *usage, double use);
 
-/* Returns: what a pressed guest is to have, 0 if it is not pressed. */
+/* Returns: what a pressed guest is to have, 0 if it is not pressed: a step more than it has,
+ * free memory counting as a part of the step. It keeps what it has in any case, but one that has
+ * free what it would be given does not wait for that. */
 double usage_pressed_need(const Usage *usage);
 
 /* Up at once, down by half in each @half_life_s, and not at all while the guest is pressed.

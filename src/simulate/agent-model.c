@@ -123,7 +123,7 @@ agent_model_look(AgentModel *agent, const GuestModel *guest)
                ceiling - MIN(ceiling, guest->actual));
     asks = watch_look(agent->watch, &(WatchLook){ now, guest->actual, available }, &request);
     if (is_stalled(agent, available, now) && !asks)
-        asks = watch_stall(agent->watch, now, &request);
+        asks = watch_stall(agent->watch, 0, now, &request);
     agent->look_us = now + (available > 0 ? watch_interval(agent->watch) : EMPTY_INTERVAL_US);
     if (asks)
         ask(agent, guest, &request, available);

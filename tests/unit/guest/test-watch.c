@@ -383,7 +383,7 @@ test_nothing_is_asked_for_where_nothing_is(void **state)
     guest.rate = 0.5 * (double)GIB * 1e-6;
     run(&guest, 3 * SECOND);
     assert_int_equal(guest.requests, 0);
-    assert_false(watch_stall(&guest.watch, guest.now, &request));
+    assert_false(watch_stall(&guest.watch, 0, guest.now, &request));
 
     start(&guest, GIB, 512 * MIB);
     watch_tell(&guest.watch, UINT64_MAX, UINT64_MAX, 10 * MIB);
@@ -489,13 +489,29 @@ test_a_stall_is_told_once_a_second(void **state)
     guint told = 0;
 
     start(&guest, GIB, 64 * MIB);
-    assert_false(watch_stall(&guest.watch, 0, &request)); /* nothing is known yet */
+    assert_false(watch_stall(&guest.watch, 0, 0, &request)); /* nothing is known yet */
     run(&guest, 100 * MS);
     for (gint64 at = guest.now; at < guest.now + 5 * SECOND; at += 100 * MS)
-        told += watch_stall(&guest.watch, at, &request);
+        told += watch_stall(&guest.watch, UINT64_MAX, at, &request);
     assert_int_equal(told, 5);
     assert_int_equal(request.size, guest.total / 8);
     assert_true(request.left_us == UINT64_MAX);
+}
+
+/* What tasks wait for is not always what there is too little of. */
+static void
+test_a_stall_beside_free_memory_is_no_lack(void **state)
+{
+    Guest guest;
+    WatchRequest request;
+
+    start(&guest, GIB, 512 * MIB);
+    run(&guest, 100 * MS);
+    assert_false(watch_stall(&guest.watch, 512 * MIB, guest.now, &request));
+    assert_false(watch_stall(&guest.watch, guest.total / 8, guest.now, &request));
+    /* Available is not free: the page cache is all used. */
+    assert_true(watch_stall(&guest.watch, guest.total / 8 - 1, guest.now, &request));
+    assert_int_equal(request.size, guest.total / 8);
 }
 
 static void
@@ -569,6 +585,7 @@ main(void)
         cmocka_unit_test(test_an_announced_shrink_that_looks_like_use_is_no_fall),
         cmocka_unit_test(test_a_burst_during_a_shrink_is_seen),
         cmocka_unit_test(test_a_stall_is_told_once_a_second),
+        cmocka_unit_test(test_a_stall_beside_free_memory_is_no_lack),
         cmocka_unit_test(test_the_fastest_is_learned_within_bounds),
         cmocka_unit_test(test_odd_figures_do_no_harm),
     };
