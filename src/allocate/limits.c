@@ -25,6 +25,16 @@
  * damped give way: see give_way(). A guest's own raw target has no part in what
  * is missing while it is damped, and what it gives falls as it rises.
  *
+ * A policy shares bytes, but devices have sizes. Where all damping has given way and the
+ * next size up of somebody who has less than it needs is still out of reach, those that have
+ * more than they need give the rest below their raw targets: see give_for_need(). Else a
+ * guest of coarse sizes lacks most of a size for want of a few MiB, and what it was to have
+ * lies idle. Two things keep this in order. Whether it can help is judged by what guests have
+ * and need alone, before anything is taken, so nobody gives in vain. And it goes on where
+ * giving way ended, so both are one scale: wanting more makes others give more, never less.
+ * Growth is then served up to the need first, so that no donor, whose raw target has
+ * remained where it was, takes back what it gave before it has served.
+ *
  * Both share by water level (policies/water-level.h), whose promises carry over
  * to the targets. In the second case the tiers are one long scale: the end of one
  * is the beginning of the next, and its proof holds along all of it.
@@ -34,9 +44,14 @@
  * towards the raw target and stop at the first reachable size at or above it.
  */
 #include "allocate/limits.h"
+
+#include "allocate/proportion.h"
 #include "policies/water-level.h"
 
 typedef unsigned __int128 Wide;
+
+/* See growth_mark(). */
+#define N_GROWTH_TIERS 3
 
 const LimitTuning limit_tuning_default = {
     /* Well below the headroom that is part of a demand, so that leaving a change
@@ -60,6 +75,7 @@ typedef struct {
     const LimitGuest *guest;
     gint64 now;
     guint64 stay;    /* what leaving it as it is means: requested, within floor and ceiling */
+    guint64 need;    /* what its use calls for, as a size that it can have; 0 if undamped */
     gboolean needed; /* others need what it does not: no cool-down, no dead band downwards */
 } LimitCase;
 
@@ -304,6 +320,13 @@ damp(const LimitCase *c, guint64 raw)
     return limited;
 }
 
+/* Returns: the size that @bytes take, if nothing is damped. */
+static guint64
+size_of(const LimitCase *c, guint64 bytes)
+{
+    return limit_grain(c, limit_kernel_zone(c, CLAMP(bytes, c->view->floor, c->view->ceiling)));
+}
+
 static guint64
 base_of(const GuestView *view)
 {
@@ -340,24 +363,122 @@ give_way(LimitCase *cases, gsize n_guests, const guint64 *raw, Wide missing, Lim
     }
 }
 
-/* The bases fit: each guest keeps its base, and those that want more share the rest: first
- * those that ask urgently, and only if there is enough for all of them, the others. */
+/* Rounding what it gives to a size that it can have takes no more of it than the dead band
+ * leaves alone anyway. */
+static gboolean
+gives_finely(const LimitCase *c)
+{
+    const LimitGuest *guest = c->guest;
+    guint64 step =
+        guest->coarse > 0 && base_of(c->view) > guest->knee ? guest->coarse : guest->grain;
+
+    return step <= limits_dead_band(c->tuning, 0);
+}
+
+static gboolean
+gives_for_need(const LimitCase *c)
+{
+    return !is_spared(c->view) && gives_finely(c);
+}
+
+/* Returns: what of @wanted it has or needs. */
+static guint64
+needed_of(const LimitCase *c, guint64 wanted)
+{
+    return MIN(wanted, MAX(base_of(c->view), c->need));
+}
+
+/* Returns: what of @wanted it has or needs when a shrink has come down to its raw target: that
+ * may take some steps, and who gave for it meanwhile would get it back. */
+static guint64
+left_of(const LimitCase *c, guint64 raw, guint64 wanted)
+{
+    guint64 needed = needed_of(c, wanted);
+    gboolean shrinks = !is_spared(c->view) && wanted <= base_of(c->view);
+
+    return shrinks ? MIN(needed, size_of(c, raw)) : needed;
+}
+
+/* Whether all needs fit, as sizes that can be had, when those that give have given. That says
+ * nothing of what anybody wants, so wanting more cannot change it. */
+static gboolean
+needs_fit(const LimitCase *cases, gsize n_guests, guint64 budget)
+{
+    Wide sum = 0;
+
+    for (gsize i = 0; i < n_guests; i++)
+        sum +=
+            gives_for_need(&cases[i]) ? cases[i].need : MAX(cases[i].need, base_of(cases[i].view));
+    return sum <= budget;
+}
+
+/*
+ * Nobody is damped any more, and yet somebody has less than it needs, since the size that
+ * would serve it is a little more than its raw target: others give the rest, below their raw
+ * targets, but never of what they need. Where that would not do, nobody does.
+ */
 static void
-share_growth(const GuestView *views, gsize n_guests, guint64 budget, const LimitedTarget *wanted,
+give_for_need(LimitCase *cases, gsize n_guests, guint64 budget, const guint64 *raw,
+              LimitedTarget *limited)
+{
+    g_autofree guint64 *spare = NULL, *gives = NULL;
+    Wide sum = 0;
+
+    for (gsize i = 0; i < n_guests; i++)
+        sum += left_of(&cases[i], raw[i], limited[i].target);
+    if (sum <= budget || !needs_fit(cases, n_guests, budget))
+        return;
+    spare = g_new0(guint64, n_guests);
+    gives = g_new(guint64, n_guests);
+    for (gsize i = 0; i < n_guests; i++) {
+        if (gives_for_need(&cases[i]))
+            spare[i] = minus(left_of(&cases[i], raw[i], limited[i].target), cases[i].need);
+    }
+    proportion_give(spare, n_guests, sum - budget, gives);
+    for (gsize i = 0; i < n_guests; i++) {
+        guint64 left = left_of(&cases[i], raw[i], limited[i].target) - gives[i];
+
+        if (!gives_for_need(&cases[i]))
+            continue;
+        if (gives[i] > 0)
+            left = MAX(cases[i].need, reach_down(cases[i].guest, left));
+        left = MAX(left, damp(&cases[i], left).target);
+        if (left < limited[i].target) {
+            limited[i].target = left;
+            limited[i].limits |= LIMIT_BUDGET;
+        }
+    }
+}
+
+/* Returns: how far a guest may grow when it is served up to @tier: who asks urgently, then who
+ * has less than it needs, then all. */
+static guint64
+growth_mark(const LimitCase *c, guint64 wanted, guint tier)
+{
+    guint64 low = base_of(c->view);
+
+    if (tier == N_GROWTH_TIERS || (tier > 0 && c->view->urgent))
+        return MAX(low, wanted);
+    return tier < 2 ? low : MAX(low, needed_of(c, wanted));
+}
+
+/* The bases fit: each guest keeps its base, and those that want more share the rest, tier
+ * after tier: one is served only if there is enough for all of the one before. */
+static void
+share_growth(const LimitCase *cases, gsize n_guests, guint64 budget, const LimitedTarget *wanted,
              WaterVessel *vessels)
 {
-    Wide first = 0;
+    Wide sum = 0;
 
-    for (gsize i = 0; i < n_guests; i++) {
-        vessels[i].low = base_of(&views[i]);
-        vessels[i].high = MAX(vessels[i].low, wanted[i].target);
-        first += views[i].urgent ? vessels[i].high : vessels[i].low;
-    }
-    for (gsize i = 0; i < n_guests; i++) {
-        if (first <= budget && views[i].urgent)
+    for (gsize i = 0; i < n_guests; i++)
+        vessels[i].high = growth_mark(&cases[i], wanted[i].target, 0);
+    for (guint tier = 1; tier <= N_GROWTH_TIERS && sum <= budget; tier++) {
+        sum = 0;
+        for (gsize i = 0; i < n_guests; i++) {
             vessels[i].low = vessels[i].high;
-        if (first > budget && !views[i].urgent)
-            vessels[i].high = vessels[i].low;
+            vessels[i].high = growth_mark(&cases[i], wanted[i].target, tier);
+            sum += vessels[i].high;
+        }
     }
 }
 
@@ -433,16 +554,20 @@ limits_apply(const LimitTuning *tuning, const HostView *host, const GuestView *v
 
         cases[i] = (LimitCase){ .tuning = tuning, .view = view, .guest = &guests[i], .now = now };
         cases[i].stay = CLAMP(view->requested, view->floor, view->ceiling);
+        if (!tuning->undamped)
+            cases[i].need = size_of(&cases[i], MAX(view->used, view->need));
         limited[i] = damp(&cases[i], raw[i]);
         vessels[i].weight = view->weight;
         bases += base_of(view);
         wanted += limited[i].target;
     }
 
-    if (bases <= host->budget && wanted > host->budget)
+    if (bases <= host->budget && wanted > host->budget) {
         give_way(cases, n_guests, raw, wanted - host->budget, limited);
+        give_for_need(cases, n_guests, host->budget, raw, limited);
+    }
     if (bases <= host->budget)
-        share_growth(views, n_guests, host->budget, limited, vessels);
+        share_growth(cases, n_guests, host->budget, limited, vessels);
     else
         cut_to_budget(views, n_guests, host->budget, raw, limited, vessels);
     water_level_fill(vessels, n_guests, host->budget);

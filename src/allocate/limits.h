@@ -88,6 +88,11 @@ typedef struct {
  *     cut to their raw targets (not if @tuning is undamped);
  *   - while what an urgent guest wants is cut, no other guest grows beyond what it has or
  *     its floor;
+ *   - once guests have followed, none that wants it is left without the size that its need
+ *     takes (but for the dead band), if all these sizes fit the budget beside what those
+ *     keep that are pressed, or that cannot give in steps as small as the dead band. What
+ *     this takes below raw targets is taken of what is beyond others' needs (not if @tuning
+ *     is undamped, nor while an urgent guest wants more than it needs);
  *   - a target is a size that the guest's devices can reach, or what the guest has,
  *     was asked for, or had before a shrink that hurt; or its floor, where none of these
  *     serves;
@@ -99,7 +104,8 @@ typedef struct {
  *   - guests that are equal in all get equal targets. Where rounding to grains leaves
  *     memory that would serve one of them but not all, it stays free.
  *
- * O(n_guests) with the cost of a water level (some 50 steps) for each, two allocations.
+ * O(n_guests) with the cost of a water level and of a proportion (some 50 and 65 steps) for
+ * each, five allocations at most.
  */
 void limits_apply(const LimitTuning *tuning, const HostView *host, const GuestView *views,
                   const LimitGuest *guests, gsize n_guests, const guint64 *raw, gint64 now,

@@ -466,6 +466,111 @@ test_knee(void **state)
     assert_becomes(&f, 1152, LIMIT_GRAIN | LIMIT_BUDGET);
 }
 
+/* 896 MiB for a guest of fine sizes, whose load has gone, and one that is 256 or 384 MiB. */
+static Fixture
+new_coarse_fixture(void)
+{
+    Fixture f = new_fixture();
+
+    f.tuning = limit_tuning_default;
+    f.host.budget = 896 * MIB;
+    add(&f, 516);
+    f.views[0].actual = f.views[0].requested = 516 * MIB;
+    f.views[0].used = 300 * MIB;
+    f.views[0].need = 450 * MIB;
+    f.guests[0] = (LimitGuest){ .grain = 2 * MIB, .grain_base = 256 * MIB };
+    add(&f, 380);
+    f.views[1].actual = f.views[1].requested = 256 * MIB;
+    f.views[1].used = 330 * MIB;
+    f.views[1].need = 380 * MIB;
+    f.views[1].pressed = TRUE;
+    f.guests[1] = (LimitGuest){ .grain = MIB, .knee = 256 * MIB, .coarse = 128 * MIB };
+    return f;
+}
+
+static void
+follow(Fixture *f)
+{
+    for (gsize i = 0; i < f->n; i++)
+        f->views[i].actual = f->views[i].requested = f->limited[i].target;
+}
+
+/* The raw targets fit, but one of them is no size that the guest can have. */
+static void
+test_others_give_what_a_size_lacks(void **state)
+{
+    Fixture f = new_coarse_fixture();
+
+    apply(&f);
+    assert_limited(&f, 0, 512, LIMIT_BUDGET);
+    assert_limited(&f, 1, 256, LIMIT_GRAIN | LIMIT_DONORS);
+    follow(&f);
+    for (guint i = 0; i < 3; i++) {
+        apply(&f);
+        assert_int_equal(f.limited[0].target, 512 * MIB);
+        assert_int_equal(f.limited[1].target, 384 * MIB);
+        follow(&f);
+    }
+
+    /* From where the load left it, step by step, and no step is taken back. */
+    f = new_coarse_fixture();
+    f.views[0].actual = f.views[0].requested = 640 * MIB;
+    for (guint i = 0; i < 8; i++) {
+        apply(&f);
+        assert_true(f.limited[0].target <= f.views[0].requested);
+        assert_true(f.limited[1].target >= f.views[1].requested);
+        follow(&f);
+    }
+    assert_int_equal(f.views[0].actual, 512 * MIB);
+    assert_int_equal(f.views[1].actual, 384 * MIB);
+}
+
+/* Not what is needed, not under pressure, and not by so large a step that it would be no less
+ * idle there: then nobody gives. */
+static void
+test_nobody_gives_in_vain(void **state)
+{
+    Fixture f = new_coarse_fixture();
+
+    f.views[0].need = 513 * MIB;
+    apply(&f);
+    assert_limited(&f, 0, 516, 0);
+    f.views[0].need = 512 * MIB;
+    apply(&f);
+    assert_limited(&f, 0, 512, LIMIT_BUDGET);
+
+    f.views[0].pressed = TRUE;
+    apply(&f);
+    assert_limited(&f, 0, 516, 0);
+    f.views[0].pressed = FALSE;
+    f.guests[0].grain = 64 * MIB;
+    f.guests[0].grain_base = 516 * MIB;
+    apply(&f);
+    assert_limited(&f, 0, 516, 0);
+
+    /* Who has what it needs is not served at the cost of others. */
+    f = new_coarse_fixture();
+    f.views[1].used = f.views[1].need = 250 * MIB;
+    apply(&f);
+    assert_limited(&f, 0, 516, 0);
+}
+
+/* A donor does not take back what it gave before it has served. */
+static void
+test_growth_goes_to_need_first(void **state)
+{
+    Fixture f = new_coarse_fixture();
+
+    f.views[0].actual = f.views[0].requested = 460 * MIB;
+    apply(&f);
+    assert_limited(&f, 0, 512, LIMIT_BUDGET);
+    assert_limited(&f, 1, 384, LIMIT_GRAIN);
+    f.host.budget = 845 * MIB;
+    apply(&f);
+    assert_limited(&f, 0, 460, LIMIT_GRAIN | LIMIT_BUDGET);
+    assert_limited(&f, 1, 384, LIMIT_GRAIN);
+}
+
 static void
 test_budget_beats_damping(void **state)
 {
@@ -575,6 +680,9 @@ main(void)
         cmocka_unit_test(test_need_overrules_a_trial),
         cmocka_unit_test(test_kernel_zone),
         cmocka_unit_test(test_knee),
+        cmocka_unit_test(test_others_give_what_a_size_lacks),
+        cmocka_unit_test(test_nobody_gives_in_vain),
+        cmocka_unit_test(test_growth_goes_to_need_first),
         cmocka_unit_test(test_budget_beats_damping),
         cmocka_unit_test(test_budget_beats_the_policy),
         cmocka_unit_test(test_no_guests),

@@ -436,8 +436,63 @@ follow(World *world, const Targets *targets)
     return moved;
 }
 
+/* Returns: the size that the use of guest @i, which is at rest, calls for. */
+static guint64
+need_of(const World *world, gsize i)
+{
+    const GuestView *view = &world->views[i];
+
+    return limits_round_up(view, &world->guests[i],
+                           CLAMP(MAX(view->used, view->need), view->floor, view->ceiling));
+}
+
+/* Returns: whether guest @i can be asked to give below its raw target. */
+static gboolean
+may_give(const World *world, gsize i)
+{
+    const GuestView *view = &world->views[i];
+    const LimitGuest *guest = &world->guests[i];
+    gboolean coarse = guest->coarse > 0 && view->actual > guest->knee;
+
+    return !view->pressed && (coarse ? guest->coarse : guest->grain) <= world->tuning.dead_band_min;
+}
+
+/* At rest, no need that the policy grants is left a size short while all needs fit. */
+static void
+needs_are_met(const World *world, const Targets *targets)
+{
+    Wide sum = 0;
+
+    for (gsize i = 0; i < world->n_guests; i++) {
+        guint64 need = need_of(world, i);
+
+        if (world->views[i].urgent)
+            return;
+        sum += may_give(world, i) ? need : MAX(need, world->views[i].actual);
+    }
+    if (world->tuning.undamped || sum > world->host.budget)
+        return;
+    for (gsize i = 0; i < world->n_guests; i++) {
+        guint64 has = world->views[i].actual, need = MIN(need_of(world, i), targets->raw[i]);
+
+        check(world, targets, has >= need || need - has < limits_dead_band(&world->tuning, has));
+    }
+}
+
+/* Returns: what those that give for another's need may give too much, a grain each. */
+static guint64
+rounding_of(const World *world)
+{
+    guint64 sum = 0;
+
+    for (gsize i = 0; i < world->n_guests; i++)
+        sum += may_give(world, i) ? MAX(world->guests[i].grain, world->guests[i].coarse) : 0;
+    return sum;
+}
+
 /* With demands that do not change and guests that follow, the targets come to rest,
- * and once the budget is met no guest turns round on the way. */
+ * and once the budget is met no guest turns round on the way, but for the little that was
+ * given too much by rounding. */
 static void
 targets_come_to_rest(World *world, const Policy *policy)
 {
@@ -456,12 +511,15 @@ targets_come_to_rest(World *world, const Policy *policy)
             guint64 from = world->views[i].requested, to = targets.limited[i].target;
 
             check(world, &targets, to >= from || direction[i] <= 0);
-            check(world, &targets, to <= from || direction[i] >= 0);
+            check(world, &targets,
+                  to <= from || direction[i] >= 0 || to - from <= rounding_of(world));
             if (to != from)
                 direction[i] = to > from ? 1 : -1;
         }
-        if (!follow(world, &targets))
+        if (!follow(world, &targets)) {
+            needs_are_met(world, &targets);
             return;
+        }
     }
     check(world, &targets, !"at rest");
 }
