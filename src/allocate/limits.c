@@ -2,9 +2,8 @@
 /*
  * From a policy's raw targets to targets that can be asked for, in two parts.
  *
- * Damping looks at one guest alone. It passes the raw target through the stages
- * of the table below; each is a function that rises or stays when its argument
- * does, so what comes out, the *wanted* target, does too.
+ * Damping (limits-damping.c) looks at one guest alone. What comes out of it, the *wanted*
+ * target, rises or stays when the raw target does.
  *
  * Sharing looks at all guests. What a guest has, or its floor if it has less, is
  * its *base*; the bases say what of the budget is taken as of now.
@@ -40,11 +39,14 @@
  * is the beginning of the next, and its proof holds along all of it.
  *
  * Why it comes to rest when demands do: guests that have followed fit the budget,
- * so only the first case is left, which never lowers a target; damped wants move
- * towards the raw target and stop at the first reachable size at or above it.
+ * so only the first case is left. Damped wants move towards the raw target and stop at
+ * the first reachable size at or above it; what is given below it for another's need is
+ * given once, and ends when that has its size. All that may come back of it is what
+ * rounding took too much, less than a grain of each that gave.
  */
 #include "allocate/limits.h"
 
+#include "allocate/limits-damping.h"
 #include "allocate/proportion.h"
 #include "policies/water-level.h"
 
@@ -53,278 +55,10 @@ typedef unsigned __int128 Wide;
 /* See growth_mark(). */
 #define N_GROWTH_TIERS 3
 
-const LimitTuning limit_tuning_default = {
-    /* Well below the headroom that is part of a demand, so that leaving a change
-     * alone never leaves a guest without room; above what idle guests jitter by. */
-    .dead_band = 0.03,
-    .dead_band_min = G_GUINT64_CONSTANT(16) << 20,
-    /* Below the headroom again: one wrong step does not by itself make a guest
-     * swap. At a step a second seven eighths of a guest are given back in 16 s. (MOM
-     * takes 5 % in 10 s, Proxmox 100 MiB in 10 s; users complain that they wait.) */
-    .shrink_step = 0.125,
-    .shrink_step_min = G_GUINT64_CONSTANT(64) << 20,
-    /* A guest that just asked for memory fills it within seconds, if it does at
-     * all; plugging costs it page tables, and unplugging migrates pages. */
-    .cool_down_us = 30 * G_USEC_PER_SEC,
-};
-
-/* A guest on its way through the stages. */
-typedef struct {
-    const LimitTuning *tuning;
-    const GuestView *view;
-    const LimitGuest *guest;
-    gint64 now;
-    guint64 stay;    /* what leaving it as it is means: requested, within floor and ceiling */
-    guint64 need;    /* what its use calls for, as a size that it can have; 0 if undamped */
-    gboolean needed; /* others need what it does not: no cool-down, no dead band downwards */
-} LimitCase;
-
-static guint64
-part_of(guint64 bytes, double fraction)
-{
-    return (guint64)((double)bytes * CLAMP(fraction, 0.0, 0.99));
-}
-
 static guint64
 minus(guint64 a, guint64 b)
 {
     return a > b ? a - b : 0;
-}
-
-/* Returns: the largest reachable size not above @bytes; 0 if there is none. */
-static guint64
-reach_down(const LimitGuest *guest, guint64 bytes)
-{
-    guint64 grain = MAX(guest->grain, 1), rest;
-
-    if (guest->coarse > 0 && bytes >= guest->knee)
-        return bytes - (bytes - guest->knee) % guest->coarse;
-    if (bytes >= guest->grain_base)
-        return bytes - (bytes - guest->grain_base) % grain;
-    rest = (guest->grain_base - bytes) % grain;
-    return rest == 0 ? bytes : minus(bytes, grain - rest);
-}
-
-/* Returns: the smallest size not below @bytes that is @base ± k * @grain. */
-static guint64
-grid_up(guint64 base, guint64 grain, guint64 bytes)
-{
-    guint64 rest;
-
-    if (bytes <= base)
-        return bytes + (base - bytes) % grain;
-    rest = (bytes - base) % grain;
-    if (rest == 0)
-        return bytes;
-    return bytes <= G_MAXUINT64 - (grain - rest) ? bytes + (grain - rest) : G_MAXUINT64;
-}
-
-/* Returns: the smallest reachable size not below @bytes; G_MAXUINT64 if there is none. */
-static guint64
-reach_up(const LimitGuest *guest, guint64 bytes)
-{
-    guint64 grain = MAX(guest->grain, 1);
-
-    if (guest->coarse == 0)
-        return grid_up(guest->grain_base, grain, bytes);
-    if (bytes > guest->knee)
-        return grid_up(guest->knee, guest->coarse, bytes);
-    return MIN(grid_up(guest->grain_base, grain, bytes), guest->knee);
-}
-
-/* It would be hurt at once, so it is taken from last. */
-static gboolean
-is_spared(const GuestView *view)
-{
-    return view->pressed || view->urgent;
-}
-
-static guint64
-limit_floor(const LimitCase *c, guint64 target)
-{
-    return MAX(target, c->view->floor);
-}
-
-static guint64
-limit_ceiling(const LimitCase *c, guint64 target)
-{
-    return MIN(target, c->view->ceiling);
-}
-
-/* A pressed or urgent guest keeps what it was asked to have and what it has, whichever
- * is more: a shrink still going on when pressure sets in ends there. */
-static guint64
-limit_pressed(const LimitCase *c, guint64 target)
-{
-    guint64 keep = MIN(MAX(c->stay, c->view->actual), c->view->ceiling);
-
-    return is_spared(c->view) ? MAX(target, keep) : target;
-}
-
-static guint64
-limit_cool_down(const LimitCase *c, guint64 target)
-{
-    gboolean cooling = !c->needed && c->guest->grown_us != 0 &&
-                       c->now - c->guest->grown_us < c->tuning->cool_down_us;
-
-    return cooling ? MAX(target, c->stay) : target;
-}
-
-guint64
-limits_dead_band(const LimitTuning *tuning, guint64 bytes)
-{
-    return MAX(part_of(bytes, tuning->dead_band), tuning->dead_band_min);
-}
-
-/*
- * Small growth is left out for good, not only for a while, but it lacks less than
- * the band, which is a small part of headroom. A guest that has no more than the
- * band unused, or is pressed or urgent, or was probed down to its reserve, gets even a little.
- */
-static guint64
-limit_dead_band(const LimitCase *c, guint64 target)
-{
-    guint64 band = limits_dead_band(c->tuning, c->stay);
-    gboolean tight = is_spared(c->view) || c->guest->tight || minus(c->stay, c->view->used) <= band;
-
-    if (target < c->stay)
-        return c->stay - target < band && !c->needed && !c->guest->probing ? c->stay : target;
-    return target - c->stay < band && !tight ? c->stay : target;
-}
-
-/*
- * The step counts from what the guest has, not from what it was asked for: a
- * guest that does not follow is not asked for ever more. Growth has no step: it
- * answers bursts. A step of less than a grain would never be taken.
- */
-static guint64
-limit_step(const LimitCase *c, guint64 target)
-{
-    guint64 step = MAX(part_of(c->stay, c->tuning->shrink_step), c->tuning->shrink_step_min);
-    guint64 lowest = minus(c->view->actual, MAX(step, c->guest->grain));
-
-    return target < c->stay ? MAX(target, MIN(lowest, c->stay)) : target;
-}
-
-/* One step at a time, and back with what hurt. */
-static guint64
-limit_trial(const LimitCase *c, guint64 target)
-{
-    return c->needed ? target : MAX(target, MIN(c->guest->least, c->view->ceiling));
-}
-
-/* Never a reason to take anything, and never rounded up to more than the kernel bears. */
-static guint64
-limit_kernel_zone(const LimitCase *c, guint64 target)
-{
-    guint64 has = MIN(MAX(c->stay, c->view->actual), c->view->ceiling);
-
-    return c->guest->most == 0 ? target
-                               : MIN(target, MAX(reach_down(c->guest, c->guest->most), has));
-}
-
-/*
- * Up to the next reachable size, since the policy says that the guest needs that
- * much. What it has and what it was asked for count as reachable, so that rounding
- * never turns a shrink into growth or the other way round. Where all reachable
- * sizes are too small, the largest; where none is within floor and ceiling, the
- * floor.
- */
-guint64
-limits_round_up(const GuestView *view, const LimitGuest *guest, guint64 target)
-{
-    const guint64 up = reach_up(guest, target), most = reach_down(guest, view->ceiling);
-    const guint64 stops[] = { up < G_MAXUINT64 ? up : most, most, view->actual, view->requested,
-                              guest->least };
-    guint64 above = G_MAXUINT64, largest = view->floor;
-
-    for (gsize i = 0; i < G_N_ELEMENTS(stops); i++) {
-        if (stops[i] < view->floor || stops[i] > view->ceiling)
-            continue;
-        largest = MAX(largest, stops[i]);
-        if (stops[i] >= target)
-            above = MIN(above, stops[i]);
-    }
-    return MIN(above, largest);
-}
-
-static guint64
-limit_grain(const LimitCase *c, guint64 target)
-{
-    return limits_round_up(c->view, c->guest, target);
-}
-
-/* Returns: the largest reachable size within the cut @amount, or the floor. */
-static guint64
-round_down(const LimitCase *c, guint64 amount)
-{
-    const guint64 stops[] = { reach_down(c->guest, amount), c->view->actual, c->view->requested,
-                              c->guest->least };
-    guint64 largest = c->view->floor;
-
-    for (gsize i = 0; i < G_N_ELEMENTS(stops); i++) {
-        if (stops[i] <= amount)
-            largest = MAX(largest, stops[i]);
-    }
-    return largest;
-}
-
-/* In the order of application. The last two are not for one guest to decide. */
-static const struct {
-    Limit limit;
-    const char *text;
-    guint64 (*apply)(const LimitCase *c, guint64 target);
-    gboolean damps; /* left out for a policy that has its own pace */
-} stages[] = {
-    { LIMIT_FLOOR, "raised to its floor", limit_floor, FALSE },
-    { LIMIT_CEILING, "lowered to its ceiling", limit_ceiling, FALSE },
-    { LIMIT_PRESSED, "not shrunk while under pressure or asking urgently", limit_pressed, TRUE },
-    { LIMIT_COOL_DOWN, "not shrunk so soon after it grew", limit_cool_down, TRUE },
-    { LIMIT_DEAD_BAND, "left alone for so small a change", limit_dead_band, TRUE },
-    { LIMIT_STEP, "shrunk by no more than one step at a time", limit_step, TRUE },
-    { LIMIT_TRIAL, "not shrunk further than is known to do no harm", limit_trial, TRUE },
-    { LIMIT_KERNEL_ZONE, "not grown: its kernel has too little memory of its own for more",
-      limit_kernel_zone, FALSE },
-    { LIMIT_GRAIN, "rounded to what its devices can reach", limit_grain, FALSE },
-    { LIMIT_BUDGET, "cut to the budget", NULL, FALSE },
-    { LIMIT_DONORS, "grows when others have given back", NULL, FALSE },
-    { LIMIT_FORCED, "shrunk without a trial, since others need it", NULL, FALSE },
-};
-
-const char *
-limit_describe(Limit limit)
-{
-    for (gsize i = 0; i < G_N_ELEMENTS(stages); i++) {
-        if (stages[i].limit == limit)
-            return stages[i].text;
-    }
-    return "not limited";
-}
-
-static LimitedTarget
-damp(const LimitCase *c, guint64 raw)
-{
-    LimitedTarget limited = { .target = raw };
-
-    for (gsize i = 0; i < G_N_ELEMENTS(stages); i++) {
-        guint64 before = limited.target;
-
-        if (!stages[i].apply || (stages[i].damps && c->tuning->undamped))
-            continue;
-        if (stages[i].limit == LIMIT_TRIAL)
-            limited.wish = before;
-        limited.target = stages[i].apply(c, before);
-        if (limited.target != before)
-            limited.limits |= stages[i].limit;
-    }
-    return limited;
-}
-
-/* Returns: the size that @bytes take, if nothing is damped. */
-static guint64
-size_of(const LimitCase *c, guint64 bytes)
-{
-    return limit_grain(c, limit_kernel_zone(c, CLAMP(bytes, c->view->floor, c->view->ceiling)));
 }
 
 static guint64
@@ -347,7 +81,7 @@ give_way(LimitCase *cases, gsize n_guests, const guint64 *raw, Wide missing, Lim
 
     for (gsize i = 0; i < n_guests; i++) {
         cases[i].needed = TRUE;
-        least[i] = damp(&cases[i], raw[i]);
+        least[i] = limits_damp(&cases[i], raw[i]);
         if (limited[i].target > base_of(cases[i].view) || least[i].target > limited[i].target)
             least[i] = limited[i];
         spare += limited[i].target - least[i].target;
@@ -356,8 +90,8 @@ give_way(LimitCase *cases, gsize n_guests, const guint64 *raw, Wide missing, Lim
     for (gsize i = 0; i < n_guests && spare > 0; i++) {
         Wide given = (limited[i].target - least[i].target) * missing / spare;
 
-        limited[i].target =
-            MAX(least[i].target, reach_down(cases[i].guest, limited[i].target - (guint64)given));
+        limited[i].target = MAX(
+            least[i].target, limits_reach_down(cases[i].guest, limited[i].target - (guint64)given));
         if (limited[i].target == least[i].target)
             limited[i].limits = least[i].limits;
     }
@@ -378,7 +112,7 @@ gives_finely(const LimitCase *c)
 static gboolean
 gives_for_need(const LimitCase *c)
 {
-    return !is_spared(c->view) && gives_finely(c);
+    return !limits_spare(c->view) && gives_finely(c);
 }
 
 /* Returns: what of @wanted it has or needs. */
@@ -394,9 +128,9 @@ static guint64
 left_of(const LimitCase *c, guint64 raw, guint64 wanted)
 {
     guint64 needed = needed_of(c, wanted);
-    gboolean shrinks = !is_spared(c->view) && wanted <= base_of(c->view);
+    gboolean shrinks = !limits_spare(c->view) && wanted <= base_of(c->view);
 
-    return shrinks ? MIN(needed, size_of(c, raw)) : needed;
+    return shrinks ? MIN(needed, limits_size_of(c, raw)) : needed;
 }
 
 /* Whether all needs fit, as sizes that can be had, when those that give have given. That says
@@ -410,6 +144,19 @@ needs_fit(const LimitCase *cases, gsize n_guests, guint64 budget)
         sum +=
             gives_for_need(&cases[i]) ? cases[i].need : MAX(cases[i].need, base_of(cases[i].view));
     return sum <= budget;
+}
+
+/* Of what @left says, a step at a time, and as sizes that it can have. */
+static void
+take_for_need(const LimitCase *c, guint64 left, guint64 gives, LimitedTarget *limited)
+{
+    if (gives > 0)
+        left = MAX(c->need, limits_reach_down(c->guest, left - gives));
+    left = MAX(left, limits_damp(c, left).target);
+    if (left < limited->target) {
+        limited->target = left;
+        limited->limits |= LIMIT_BUDGET;
+    }
 }
 
 /*
@@ -436,17 +183,9 @@ give_for_need(LimitCase *cases, gsize n_guests, guint64 budget, const guint64 *r
     }
     proportion_give(spare, n_guests, sum - budget, gives);
     for (gsize i = 0; i < n_guests; i++) {
-        guint64 left = left_of(&cases[i], raw[i], limited[i].target) - gives[i];
-
-        if (!gives_for_need(&cases[i]))
-            continue;
-        if (gives[i] > 0)
-            left = MAX(cases[i].need, reach_down(cases[i].guest, left));
-        left = MAX(left, damp(&cases[i], left).target);
-        if (left < limited[i].target) {
-            limited[i].target = left;
-            limited[i].limits |= LIMIT_BUDGET;
-        }
+        if (gives_for_need(&cases[i]))
+            take_for_need(&cases[i], left_of(&cases[i], raw[i], limited[i].target), gives[i],
+                          &limited[i]);
     }
 }
 
@@ -511,7 +250,7 @@ cut_to_budget(const GuestView *views, gsize n_guests, guint64 budget, const guin
             guint64 to = cuts[cut].to_floor ? 0 : raw[i];
 
             vessels[i].high = vessels[i].low;
-            if (!is_spared(&views[i]) == !cuts[cut].spared)
+            if (!limits_spare(&views[i]) == !cuts[cut].spared)
                 vessels[i].low = MIN(vessels[i].low, MAX(to, views[i].floor));
             lowest += vessels[i].low;
         }
@@ -526,7 +265,7 @@ settle(const LimitCase *c, guint64 amount, Limit cause, LimitedTarget *limited)
 
     if (amount >= limited->target)
         return;
-    reached = round_down(c, amount);
+    reached = limits_round_down(c, amount);
     limited->target = reached;
     limited->limits |= cause | (reached != amount ? LIMIT_GRAIN : 0);
 }
@@ -555,8 +294,8 @@ limits_apply(const LimitTuning *tuning, const HostView *host, const GuestView *v
         cases[i] = (LimitCase){ .tuning = tuning, .view = view, .guest = &guests[i], .now = now };
         cases[i].stay = CLAMP(view->requested, view->floor, view->ceiling);
         if (!tuning->undamped)
-            cases[i].need = size_of(&cases[i], MAX(view->used, view->need));
-        limited[i] = damp(&cases[i], raw[i]);
+            cases[i].need = limits_size_of(&cases[i], MAX(view->used, view->need));
+        limited[i] = limits_damp(&cases[i], raw[i]);
         vessels[i].weight = view->weight;
         bases += base_of(view);
         wanted += limited[i].target;

@@ -44,7 +44,7 @@ typedef struct {
                               * pressure: the policy has its own pace */
 } LimitTuning;
 
-/* Defaults, each with its reason in limits.c. */
+/* Defaults, each with its reason in limits-damping.c. */
 extern const LimitTuning limit_tuning_default;
 
 /* What the limits need to know of a guest besides its view. */
