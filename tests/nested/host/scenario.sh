@@ -94,8 +94,9 @@ agree() {
     echo "$1: memplug, libvirt and the guest agree on $2 MiB (MemTotal $total MiB)"
 }
 
+# dommemstat's "actual" is without virtio-mem.
 libvirt_has() {
-    [ "$(virsh dommemstat "$1" | awk '$1 == "actual" { print int($2 / 1024) }')" = "$2" ]
+    [ "$(virsh domstats --balloon "$1" | awk -F= '/balloon.current=/ { print int($2 / 1024) }')" = "$2" ]
 }
 
 guest_total() { guest "$1" 'cat /proc/meminfo' | awk '/^MemTotal:/ { print int($2 / 1024) }'; }
