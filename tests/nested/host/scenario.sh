@@ -144,6 +144,9 @@ boot_guest() {
     within 2 5 guest_is_ready "$1"
     virsh dumpxml "$1" | sed -n "s/.*<source path='\(\/dev\/pts\/[0-9]*\)'.*/\1/p" | head -n 1 \
         >"$NESTED/state/$1-pty"
+    # Held open by somebody until the end: QEMU notices late that a terminal was closed, also
+    # when the next has opened it meanwhile, and throws away what the guest answers then.
+    setsid sleep infinity 8<>"$(cat "$NESTED/state/$1-pty")" </dev/null >/dev/null 2>&1 &
     stty -F "$(cat "$NESTED/state/$1-pty")" raw -echo
     ms=$(level_work_ms guest "$1")
     # shellcheck source=/dev/null
