@@ -2,11 +2,14 @@
 /*
  * Shrinking that does no harm. In one guest, a program works on a small part of its memory
  * and leaves much of it cold; memplugd takes what can go, and the program goes on at its pace.
- * In the same guest then, another works on a file that only the page cache holds, which
- * counts as available: what is taken of that hurts, and is given back whole. And a guest that
- * brings nothing online is named.
+ * And a guest that brings nothing online is named.
  *
- * Usage: test-shrink KERNEL-LINE
+ * With "hot-file", in the same guest then, another works on a file that only the page cache holds,
+ * which counts as available: what is taken of that hurts, and is given back whole. Not always:
+ * a guest that reads the file back from the first is not told from one that was hurt, so this
+ * part is run by hand.
+ *
+ * Usage: test-shrink KERNEL-LINE [hot-file]
  */
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +35,7 @@
 #define PACE "pace_ppm="
 
 static const char *kernel;
+static gboolean with_hot_file;
 
 /* Returns: (transfer full): the paces of all loops so far, in millionths. */
 static GArray *
@@ -219,8 +223,8 @@ test_shrink(void **state)
     TestSceneGuest *guest = boot(scene);
 
     shrink_to_working_set(scene, guest);
-
-    take_hot_file(scene, guest);
+    if (with_hot_file)
+        take_hot_file(scene, guest);
     test_scene_passed(scene);
 }
 
@@ -265,8 +269,9 @@ main(int argc, char **argv)
         TEST_SCENE_CASE(test_nothing_online),
     };
 
-    if (argc != 2) {
-        g_printerr("usage: test-shrink KERNEL-LINE\n");
+    with_hot_file = argc == 3 && g_str_equal(argv[2], "hot-file");
+    if (argc != 2 && !with_hot_file) {
+        g_printerr("usage: test-shrink KERNEL-LINE [hot-file]\n");
         return 2;
     }
     kernel = argv[1];
