@@ -54,6 +54,7 @@ planner_predict(PlanGuest *guests, gsize n_guests, gint64 now)
         PlanGuest *guest = &guests[i];
 
         guest->state->burst = guest->burst;
+        guest->state->transit.asked = guest->requested;
         guest->forecast = guest->predictor->forecast(guest->state, guest->ring, guest->actual, now);
         fold_urgent(guest);
         if (!guest->forecast.valid && guest->pin == PLAN_PIN_NONE)

@@ -52,23 +52,24 @@ seconds(gint64 us)
 
 /* Returns: how much more was used at @sample than at @latest, what is in swap included. */
 static double
-used_before(const Sample *sample, const Sample *latest)
+used_before(const Transit *transit, const Sample *sample, const Sample *latest)
 {
-    double difference = (double)sample_used(sample) - (double)sample_used(latest);
+    double difference =
+        (double)transit_used(transit, sample) - (double)transit_used(transit, latest);
 
     return difference - usage_swapped(sample, latest);
 }
 
 /* Returns: bytes a second, by least squares over the latest samples. */
 static double
-trend(const SampleRing *ring)
+trend(const Transit *transit, const SampleRing *ring)
 {
     const Sample *latest = sample_ring_get(ring, 0), *sample;
     double n = 0, sum_t = 0, sum_u = 0, sum_tt = 0, sum_tu = 0, spread = 0;
 
     for (guint age = 0; (sample = sample_ring_get(ring, age)) != NULL; age++) {
         double t = seconds(sample->time_us - latest->time_us);
-        double u = used_before(sample, latest);
+        double u = used_before(transit, sample, latest);
 
         if (latest->time_us - sample->time_us > TREND_WINDOW_US)
             break;
@@ -86,7 +87,7 @@ trend(const SampleRing *ring)
 
 /* Returns: bytes by which use will have grown when memory asked for now is there. */
 static double
-expected_growth(const SampleRing *ring, double slope, gint64 now)
+expected_growth(const Transit *transit, const SampleRing *ring, double slope, gint64 now)
 {
     const Sample *latest = sample_ring_get(ring, 0), *before = sample_ring_get(ring, 1);
     double age, gap, horizon, step = 0;
@@ -98,7 +99,7 @@ expected_growth(const SampleRing *ring, double slope, gint64 now)
     gap = seconds(latest->time_us - before->time_us);
     horizon = MIN(age + gap + PLUG_S, HORIZON_MAX_S);
     if (gap >= TREND_SPREAD_MIN_S && gap <= HORIZON_MAX_S)
-        step = -used_before(before, latest) * STEP_AHEAD;
+        step = -used_before(transit, before, latest) * STEP_AHEAD;
     return MAX(0, MAX(slope * horizon, step));
 }
 
@@ -118,8 +119,8 @@ headroom_forecast(PredictorState *state, const SampleRing *ring, guint64 actual,
 
     if (!usage_look(state, ring, actual, now, &usage, &forecast))
         return forecast;
-    slope = usage.overhead < 0 ? 0 : trend(ring);
-    growth = usage.overhead < 0 ? 0 : expected_growth(ring, slope, now);
+    slope = usage.overhead < 0 ? 0 : trend(&state->transit, ring);
+    growth = usage.overhead < 0 ? 0 : expected_growth(&state->transit, ring, slope, now);
     pressed = usage_pressed_need(&usage);
     need = MAX(with_headroom(usage.used + growth), pressed);
     peak = usage_follow_peak(state, &usage, need, PEAK_HALF_LIFE_S, now);

@@ -36,7 +36,7 @@ history_take_in(PredictorState *state, const SampleRing *ring, const Usage *usag
             read_window(state);
         sample = sample_ring_get(ring, unseen - 1);
         take_in(state, sample, sample_ring_get(ring, unseen),
-                MAX(0, (double)sample_used(sample) + inside), parts);
+                MAX(0, (double)transit_used(&state->transit, sample) + inside), parts);
     }
     state->seen_us = usage->latest->time_us;
 }

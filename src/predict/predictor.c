@@ -48,10 +48,11 @@ gboolean
 predictor_state_is_sane(const PredictorState *state)
 {
     return is_time(state->time_us) && is_time(state->seen_us) && is_time(state->trend.time_us) &&
-           is_time(state->cache.time_us) && is_time(state->histogram.reference_us) &&
-           is_time(state->histogram.last_us) && is_time(state->season.hour) &&
-           isfinite(state->peak) && isfinite(state->overhead.bytes) &&
-           isfinite(state->trend.level) && isfinite(state->trend.slope) &&
-           isfinite(state->trend.swapped) && isfinite(state->cache.bytes) &&
-           isfinite(state->window) && isfinite(state->top);
+           is_time(state->transit.changed_us) && is_time(state->transit.shrunk_us) &&
+           is_time(state->transit.quiet_us) && is_time(state->cache.time_us) &&
+           is_time(state->histogram.reference_us) && is_time(state->histogram.last_us) &&
+           is_time(state->season.hour) && isfinite(state->peak) &&
+           isfinite(state->overhead.bytes) && isfinite(state->trend.level) &&
+           isfinite(state->trend.slope) && isfinite(state->trend.swapped) &&
+           isfinite(state->cache.bytes) && isfinite(state->window) && isfinite(state->top);
 }

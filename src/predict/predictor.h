@@ -10,9 +10,9 @@
  *   predictor->start(state) ─▶ predictor->forecast(state, ring, actual, now) each cycle
  *
  * start() is called again when the guest restarts. Before each forecast the planner
- * writes PredictorState.burst, which no predictor changes. @actual is what the guest has
- * at @now, while the samples are older: while memory is being plugged or unplugged
- * the two disagree, and a predictor must bear that.
+ * writes PredictorState.burst and .transit.asked, which no predictor changes. @actual is what the
+ * guest has at @now, while the samples are older: while memory is being plugged or unplugged the
+ * two disagree, and a predictor must bear that.
  */
 #pragma once
 
@@ -22,6 +22,7 @@
 #include "predict/holt.h"
 #include "predict/overhead.h"
 #include "predict/season.h"
+#include "predict/transit.h"
 
 /* What one consideration alone would come to: "in use", "trend", "recent peak". */
 typedef struct {
@@ -55,9 +56,10 @@ typedef struct {
      * is what lets a guest live through the beginning of a burst. A claim, so part of the
      * demand, which yields to others' need, and never of the need. */
     guint64 burst;
-    gint64 time_us; /* of the last forecast */
-    gint64 seen_us; /* of the last sample taken in */
-    double peak;    /* bytes of MemTotal that were needed, fading */
+    Transit transit; /* its member @asked is in as well */
+    gint64 time_us;  /* of the last forecast */
+    gint64 seen_us;  /* of the last sample taken in */
+    double peak;     /* bytes of MemTotal that were needed, fading */
     Overhead overhead;
     Holt trend;
     CacheSet cache;

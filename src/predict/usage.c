@@ -44,8 +44,9 @@ usage_look(PredictorState *state, const SampleRing *ring, guint64 actual, gint64
         .asks = latest->source == SAMPLE_SOURCE_AGENT,
         .pressure = pressure_find(ring),
     };
+    transit_look(&state->transit, latest, actual, now);
     inside = MIN(0, usage->overhead);
-    usage->used = MAX(0, (double)sample_used(latest) + inside);
+    usage->used = MAX(0, (double)transit_used(&state->transit, latest) + inside);
     usage->has = MAX(0, (double)latest->total + inside);
     return TRUE;
 }

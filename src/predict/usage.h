@@ -7,7 +7,7 @@
  *
  * Used is MemTotal - MemAvailable: page cache counts as free here; what of it is worth
  * keeping is a part of its own. Counting all of it as used would make every guest climb to
- * its ceiling.
+ * its ceiling. What is being taken from the guest is left out (transit.h).
  *
  * All sums are in doubles, which hold any hostile value without overflow. Whoever adds a
  * part keeps to this: it rises or stays when the latest use rises.
@@ -18,10 +18,10 @@
 
 typedef struct {
     const Sample *latest;
-    double overhead;      /* see overhead.h */
-    double used;          /* bytes of MemTotal in use, the balloon's own left out */
-    double has;           /* bytes of MemTotal, the balloon's own left out */
-    double burst;         /* see PredictorState; 0 if it is not known */
+    double overhead; /* see overhead.h */
+    double used;  /* bytes of MemTotal in use; the balloon's own, and what is set aside, left out */
+    double has;   /* bytes of MemTotal, the balloon's own left out */
+    double burst; /* see PredictorState; 0 if it is not known */
     gboolean asks;        /* the guest has an agent, which asks before memory runs out */
     const char *pressure; /* (nullable): by what it is pressed */
 } Usage;

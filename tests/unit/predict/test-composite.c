@@ -197,14 +197,94 @@ test_agent_that_falls_silent(void **state)
     assert_int_equal(ticks(&f, 1).need, (2500 + OVERHEAD) * MIB);
 }
 
+/*
+ * A guest of 1 GiB that uses 300 MiB gives 512: what Linux sets aside of it is neither free nor
+ * gone until it is done with it, block after block. Whoever is shrunk must not be taken for
+ * growing.
+ */
+static void
+assert_a_shrink_is_no_growth(const Predictor *predictor)
+{
+    static const struct {
+        guint64 aside, gone, actual; /* MiB; set aside, and no longer in MemTotal */
+    } looks[] = {
+        { 0, 0, 1024 }, { 128, 0, 1024 }, { 384, 128, 896 }, { 128, 384, 640 }, { 0, 512, 512 },
+    };
+    static Fixture f;
+    Forecast forecast = { 0 }, before;
+
+    fixture_init(&f, SAMPLE_SOURCE_BALLOON, 300);
+    predictor->start(&f.state);
+    f.sample.total = (1024 - OVERHEAD) * MIB;
+    f.state.transit.asked = 1024 * MIB;
+    for (guint i = 0; i < 60; i++) {
+        f.sample.time_us += SECOND;
+        f.sample.available = f.sample.total - f.used * MIB;
+        sample_ring_push(&f.ring, &f.sample);
+        forecast = predictor->forecast(&f.state, &f.ring, 1024 * MIB, f.sample.time_us);
+    }
+    before = forecast;
+    f.state.transit.asked = 512 * MIB;
+    for (guint i = 0; i < G_N_ELEMENTS(looks); i++) {
+        f.sample.time_us += SECOND;
+        f.sample.total = (1024 - OVERHEAD - looks[i].gone) * MIB;
+        f.sample.available = f.sample.total - (f.used + looks[i].aside) * MIB;
+        sample_ring_push(&f.ring, &f.sample);
+        forecast = predictor->forecast(&f.state, &f.ring, looks[i].actual * MIB,
+                                       f.sample.time_us + SECOND / 10);
+        assert_in_range(forecast.used, 300 * MIB, 301 * MIB);
+        assert_in_range(forecast.need, before.need - MIB, before.need + MIB);
+        assert_true(forecast.slope < 1.0 * MIB);
+    }
+    /* What is more than could be set aside is growth. */
+    f.used += 100;
+    f.sample.time_us += SECOND;
+    f.sample.available = f.sample.total - f.used * MIB;
+    sample_ring_push(&f.ring, &f.sample);
+    forecast = predictor->forecast(&f.state, &f.ring, 512 * MIB, f.sample.time_us);
+    assert_in_range(forecast.used, 400 * MIB, 401 * MIB);
+}
+
+static void
+test_a_shrink_is_no_growth(void **state)
+{
+    assert_a_shrink_is_no_growth(&predictor_composite);
+    assert_a_shrink_is_no_growth(&predictor_headroom);
+    assert_a_shrink_is_no_growth(&predictor_trend);
+    assert_a_shrink_is_no_growth(&predictor_working_set);
+}
+
+/* A guest that does not give is not excused for ever. */
+static void
+test_who_does_not_give_may_grow(void **state)
+{
+    static Fixture f;
+    Forecast forecast = { 0 };
+
+    fixture_init(&f, SAMPLE_SOURCE_BALLOON, 300);
+    ticks(&f, 10);
+    f.state.transit.asked = 2048 * MIB;
+    ticks(&f, 2);
+    f.used = 1000;
+    assert_in_range(ticks(&f, 1).used, 300 * MIB, 400 * MIB);
+    forecast = ticks(&f, 4);
+    assert_in_range(forecast.used, 1000 * MIB, (1000 + OVERHEAD) * MIB);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_idle_guest),         cmocka_unit_test(test_growth_decides),
-        cmocka_unit_test(test_peak_decides),       cmocka_unit_test(test_window_decides),
-        cmocka_unit_test(test_page_cache_decides), cmocka_unit_test(test_burst_decides),
-        cmocka_unit_test(test_season_decides),     cmocka_unit_test(test_agent_that_falls_silent),
+        cmocka_unit_test(test_idle_guest),
+        cmocka_unit_test(test_growth_decides),
+        cmocka_unit_test(test_peak_decides),
+        cmocka_unit_test(test_window_decides),
+        cmocka_unit_test(test_page_cache_decides),
+        cmocka_unit_test(test_burst_decides),
+        cmocka_unit_test(test_season_decides),
+        cmocka_unit_test(test_agent_that_falls_silent),
+        cmocka_unit_test(test_a_shrink_is_no_growth),
+        cmocka_unit_test(test_who_does_not_give_may_grow),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
