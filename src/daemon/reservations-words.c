@@ -50,6 +50,18 @@ why(const RoomDonor *donor, const PlanGuest *plan)
     return "its floor";
 }
 
+/* Of what it was asked for already: it is on its way, or the guest does not let it go. */
+static void
+add_owing(GString *text, const PlanGuest *plan)
+{
+    g_autofree char *size = NULL;
+
+    if (plan->actual <= plan->requested)
+        return;
+    size = size_format_rounded(plan->actual - plan->requested);
+    g_string_append_printf(text, ", and has yet to give %s", size);
+}
+
 /* By what they keep, most first. */
 static int
 compare_donors(gconstpointer a, gconstpointer b, gpointer data)
@@ -74,8 +86,10 @@ add_donors(GString *text, const PlanGuest *plans, ManagedGuest *const *guests,
         g_autofree char *keeps = size_format_rounded(MIN(donor->keeps, donor->has));
         g_autofree char *has = size_format_rounded(donor->has);
 
-        g_string_append_printf(text, "; %s keeps %s of %s (%s)", name_of(guests[order[i]]), keeps,
+        g_string_append_printf(text, "; %s keeps %s of %s (%s", name_of(guests[order[i]]), keeps,
                                has, why(donor, &plans[order[i]]));
+        add_owing(text, &plans[order[i]]);
+        g_string_append_c(text, ')');
     }
     if (n_guests > MOST_NAMED)
         g_string_append_printf(text, "; and %u more guests", (guint)n_guests - MOST_NAMED);
@@ -103,6 +117,25 @@ reservations_words_refusal(const Lease *lease, const Room *room, const PlanGuest
         g_string_append_printf(text, "; leases hold %s", held);
     }
     add_donors(text, plans, guests, donors, n_guests);
+    return g_string_free(text, FALSE);
+}
+
+char *
+reservations_words_late(const Lease *lease, const PlanGuest *plans, ManagedGuest *const *guests,
+                        const RoomDonor *donors, gsize n_guests)
+{
+    GString *text = g_string_new("too little came free in time");
+    g_autofree char *came = size_format_rounded(lease->gathered);
+    g_autofree char *promised = size_format_rounded(lease->promised);
+
+    /* Who waited for a promise has been told each cycle why there is none. */
+    if (lease->state == LEASE_GATHERING)
+        g_string_append_printf(text, ": %s of %s", came, promised);
+    if (lease->reason)
+        g_string_append_printf(text, "%s %s", lease->state == LEASE_GATHERING ? ";" : ":",
+                               lease->reason);
+    if (lease->state == LEASE_GATHERING)
+        add_donors(text, plans, guests, donors, n_guests);
     return g_string_free(text, FALSE);
 }
 

@@ -26,6 +26,16 @@ char *reservations_words_refusal(const Lease *lease, const Room *room, const Pla
                                  gsize n_guests, guint64 budget, guint64 claimed, gboolean never,
                                  gboolean closed);
 
+/*
+ * reservations_words_late:
+ * @lease: waits still, but its time is over
+ *
+ * Returns: (transfer full): how much of it came, what holds it up, and what each guest keeps and
+ * why; of many guests, those that keep most.
+ */
+char *reservations_words_late(const Lease *lease, const PlanGuest *plans,
+                              ManagedGuest *const *guests, const RoomDonor *donors, gsize n_guests);
+
 /* Adds that @managed has shrunk and its QEMU keeps @bytes all the same. */
 void reservations_words_add_held(GString *text, ManagedGuest *managed, guint64 bytes);
 

@@ -12,70 +12,20 @@
  *   return   donors of those that came to nothing get back what they gave
  *   keep     on disk
  *   tell
- *
- * The proof of return: of what a donor gave, as much counts as missing as its QEMU still has
- * resident beyond what the guest has and what QEMU needs for itself. That need is taken from
- * what QEMU had beyond the guest's memory when the first lease began to gather, or OWN_MOST,
- * whichever is more: a guest that has not touched all of its memory shows less than it will
- * have, and QEMU's own share cannot be told from it.
  */
-#include "daemon/reservations.h"
+#include "daemon/reservations-private.h"
 
 #include "daemon/reservations-words.h"
 #include "monitor/host-memory.h"
-#include "size/size.h"
-
-/* What QEMU has for itself: 60 MiB were measured for a 7.2 with few devices and without KVM
- * (hypervisor/libvirt/domain-memory.h); TCG's translations and the guest's page tables come on
- * top. More than this is learnt from QEMU itself. */
-#define OWN_MOST (128 * SIZE_MIB)
 
 /* How often it is looked whether the processes that leases are held for still live. */
 #define LOOK_US G_USEC_PER_SEC
-
-struct _Reservations {
-    GObject parent;
-
-    Roster *roster;
-    LeaseStore *store;
-    char *root;
-    Leases *leases;
-    guint64 last_id;
-    gboolean unkept;   /* something is not on disk yet */
-    GHashTable *own;   /* instance -> guint64: what its QEMU had beyond the guest's memory when
-                        * gathering began; empty while nobody gathers */
-    gint64 looked_us;  /* at the processes */
-    gint64 settled_us; /* nothing is promised before */
-    Room room;
-};
 
 G_DEFINE_TYPE(Reservations, reservations, G_TYPE_OBJECT)
 G_DEFINE_QUARK(memplug_reservations_error_quark, reservations_error)
 
 enum { SIGNAL_CHANGED, SIGNAL_WANTED, N_SIGNALS };
 static guint signals[N_SIGNALS];
-
-/* The guests of a cycle, as all steps see them. */
-typedef struct {
-    PlanGuest *plans;
-    ManagedGuest *const *guests;
-    gsize n;
-    guint64 budget;
-    guint64 promises;
-    gint64 now;
-} Scene;
-
-static const char *
-instance_of(const Scene *scene, gsize i)
-{
-    return guest_get_instance(managed_guest_get_guest(scene->guests[i]));
-}
-
-static guint64
-minus(guint64 a, guint64 b)
-{
-    return a > b ? a - b : 0;
-}
 
 /*
  * What is kept and told
@@ -96,9 +46,8 @@ tell(Reservations *reservations, const Lease *lease)
     roster_tell(reservations->roster, &event);
 }
 
-/* Nobody is told of what a crash could take back. */
-static void
-keep_and_tell(Reservations *reservations)
+void
+reservations_keep_and_tell(Reservations *reservations)
 {
     GPtrArray *all = leases_all(reservations->leases);
 
@@ -119,6 +68,12 @@ keep_and_tell(Reservations *reservations)
     }
 }
 
+void
+reservations_want_cycle(Reservations *reservations)
+{
+    g_signal_emit(reservations, signals[SIGNAL_WANTED], 0);
+}
+
 /*
  * Settle
  */
@@ -135,7 +90,7 @@ is_for(const Lease *lease, ManagedGuest *managed)
 
 /* The guest's own memory counts in the plan that is about to be made. */
 static void
-hand_over(Reservations *reservations, const Scene *scene)
+hand_over(Reservations *reservations, const ReservationsScene *scene)
 {
     GPtrArray *all = leases_all(reservations->leases);
 
@@ -170,103 +125,26 @@ look_at_processes(Reservations *reservations, gint64 now)
     }
 }
 
-/*
- * Return
- */
-
-/* Returns: what guest @k lacks of what it had @before; nothing if it is not the policy's. */
-static guint64
-can_return(const Scene *scene, gsize k, guint64 before)
-{
-    const PlanGuest *plan = &scene->plans[k];
-
-    return plan->pin == PLAN_PIN_NONE || plan->pin == PLAN_PIN_NO_SAMPLE
-               ? minus(MIN(before, plan->ceiling), plan->requested)
-               : 0;
-}
-
-static gssize
-find_instance(const Scene *scene, const char *instance)
-{
-    for (gsize k = 0; k < scene->n; k++) {
-        if (g_str_equal(instance_of(scene, k), instance))
-            return (gssize)k;
-    }
-    return -1;
-}
-
-/* What giving @bytes back to guest @k takes of what is free: not what it has not let go yet. */
-static double
-cost_of(const Scene *scene, gsize k, guint64 bytes)
-{
-    const PlanGuest *plan = &scene->plans[k];
-
-    return (double)minus(plan->requested + bytes, MAX(plan->actual, plan->requested));
-}
-
-/* As far as @free goes, to each in proportion; whole grains, so that it can be reached. */
+/* Who has waited in vain is told what came of it, guest by guest. */
 static void
-give_back(const Scene *scene, Lease *lease, guint64 free)
-{
-    double whole = 0.0;
-
-    for (guint i = 0; i < lease->debts->len; i++) {
-        const LeaseDebt *debt = &g_array_index(lease->debts, LeaseDebt, i);
-        gssize k = find_instance(scene, debt->instance);
-
-        if (k >= 0)
-            whole += cost_of(scene, (gsize)k, can_return(scene, (gsize)k, debt->before));
-    }
-    for (guint i = 0; i < lease->debts->len; i++) {
-        const LeaseDebt *debt = &g_array_index(lease->debts, LeaseDebt, i);
-        gssize k = find_instance(scene, debt->instance);
-        PlanGuest *plan = k >= 0 ? &scene->plans[k] : NULL;
-        guint64 bytes = k >= 0 ? can_return(scene, (gsize)k, debt->before) : 0;
-
-        if ((double)free < whole) {
-            bytes = (guint64)((double)bytes * ((double)free / whole));
-            bytes -= bytes % MAX(MAX(plan ? plan->grain : 1, plan ? plan->coarse : 1), 1);
-        }
-        if (bytes == 0)
-            continue;
-        managed_guest_give_back(scene->guests[k], bytes, lease->id, scene->now);
-        plan->requested += bytes;
-        plan->grown_us = scene->now;
-    }
-    g_array_set_size(lease->debts, 0);
-}
-
-/* While others wait, what was given for a lease that is over is for the next of them. */
-static void
-settle_debts(Reservations *reservations, const Scene *scene)
+end_late(Reservations *reservations, const ReservationsScene *scene)
 {
     GPtrArray *all = leases_all(reservations->leases);
-    Lease *next = NULL;
+    g_autofree RoomDonor *donors = NULL;
 
-    for (guint i = 0; i < all->len && !next; i++) {
-        Lease *lease = all->pdata[i];
-
-        if (lease->state == LEASE_GATHERING)
-            next = lease;
-    }
     for (guint i = 0; i < all->len; i++) {
         Lease *lease = all->pdata[i];
+        g_autofree char *why = NULL;
 
-        if (lease_is_open(lease) || lease->debts->len == 0)
+        if ((lease->state != LEASE_ASKED && lease->state != LEASE_GATHERING) ||
+            lease->deadline_us == 0 || scene->now < lease->deadline_us)
             continue;
-        reservations->unkept = TRUE;
-        for (guint d = 0; next && d < lease->debts->len; d++) {
-            const LeaseDebt *debt = &g_array_index(lease->debts, LeaseDebt, d);
-
-            lease_owe(next, debt->instance, debt->before);
+        if (!donors) {
+            donors = g_new(RoomDonor, MAX(scene->n, 1));
+            room_look(scene->plans, scene->n, scene->budget, 0, donors);
         }
-        if (next)
-            g_array_set_size(lease->debts, 0);
-        else
-            give_back(scene, lease,
-                      room_look(scene->plans, scene->n, scene->budget,
-                                leases_granted(reservations->leases), NULL)
-                          .free);
+        why = reservations_words_late(lease, scene->plans, scene->guests, donors, scene->n);
+        lease_end(lease, LEASE_FAILED, why, scene->now);
     }
 }
 
@@ -276,7 +154,8 @@ settle_debts(Reservations *reservations, const Scene *scene)
 
 /* Tells those who wait why they do, and those who need not wait that they wait in vain. */
 static void
-explain(Reservations *reservations, const Scene *scene, const RoomDonor *donors, gboolean closed)
+explain(Reservations *reservations, const ReservationsScene *scene, const RoomDonor *donors,
+        gboolean closed)
 {
     GPtrArray *all = leases_all(reservations->leases);
     guint64 most = room_look(scene->plans, scene->n, scene->promises, 0, NULL).most;
@@ -284,8 +163,8 @@ explain(Reservations *reservations, const Scene *scene, const RoomDonor *donors,
     Room room = reservations->room;
 
     /* What others are promised already is not to be had. */
-    room.obtainable =
-        minus(room.obtainable, claimed - MIN(leases_granted(reservations->leases), claimed));
+    room.obtainable = reservations_minus(
+        room.obtainable, claimed - MIN(leases_granted(reservations->leases), claimed));
     for (guint i = 0; i < all->len; i++) {
         Lease *lease = all->pdata[i];
         gboolean never = lease->at_least > most;
@@ -300,71 +179,6 @@ explain(Reservations *reservations, const Scene *scene, const RoomDonor *donors,
         else
             lease_explain(lease, why);
     }
-}
-
-/*
- * Grant
- */
-
-/* Returns: what guest @k's QEMU still has of the host's beyond what it may. */
-static guint64
-not_returned(Reservations *reservations, const Scene *scene, gsize k)
-{
-    const PlanGuest *plan = &scene->plans[k];
-    const char *instance = instance_of(scene, k);
-    GPid process = guest_get_pid(managed_guest_get_guest(scene->guests[k]));
-    guint64 resident = host_memory_resident(reservations->root, process);
-    guint64 beyond = minus(resident, MAX(plan->actual, plan->requested));
-    guint64 *own = g_hash_table_lookup(reservations->own, instance);
-
-    if (!own) {
-        own = g_memdup2(&beyond, sizeof(beyond));
-        g_hash_table_insert(reservations->own, g_strdup(instance), own);
-    }
-    return minus(beyond, MAX(*own, OWN_MOST));
-}
-
-/* Says, to those who gather, what the host holds back. */
-static void
-explain_host(Reservations *reservations, const char *why)
-{
-    GPtrArray *all = leases_all(reservations->leases);
-
-    for (guint i = 0; i < all->len; i++) {
-        Lease *lease = all->pdata[i];
-
-        if (lease->state == LEASE_GATHERING)
-            lease_explain(lease, why);
-    }
-}
-
-/* Returns: what is free of the budget and of the host as well. */
-static guint64
-free_for_real(Reservations *reservations, const Scene *scene)
-{
-    guint64 held = 0, free, available;
-    g_autoptr(GString) why = g_string_new(NULL);
-    g_autoptr(GError) error = NULL;
-    HostMemory host;
-
-    for (gsize k = 0; k < scene->n; k++) {
-        guint64 part = not_returned(reservations, scene, k);
-
-        held += part;
-        if (part > 0)
-            reservations_words_add_held(why, scene->guests[k], part);
-    }
-    free = minus(reservations->room.free, held);
-    if (!host_memory_read(reservations->root, &host, &error)) {
-        explain_host(reservations, error->message);
-        return 0;
-    }
-    /* What is granted is not in use yet, and so counts as available. */
-    available = minus(host.available, leases_granted(reservations->leases));
-    if (available < free)
-        reservations_words_add_host(why, host.available);
-    explain_host(reservations, why->len > 0 ? why->str : NULL);
-    return MIN(free, available);
 }
 
 /* While not all is known, nobody is refused either. */
@@ -384,7 +198,7 @@ wait_for_guests(Reservations *reservations, gint64 now)
 
 /* Returns: what can be promised without hurting anybody, nor promising too much in all. */
 static guint64
-promisable(Reservations *reservations, const Scene *scene)
+promisable(Reservations *reservations, const ReservationsScene *scene)
 {
     guint64 most = room_look(scene->plans, scene->n, scene->promises,
                              leases_granted(reservations->leases), NULL)
@@ -394,7 +208,7 @@ promisable(Reservations *reservations, const Scene *scene)
 }
 
 static void
-promise_and_grant(Reservations *reservations, const Scene *scene, ReservationsGate gate)
+promise_and_grant(Reservations *reservations, const ReservationsScene *scene, ReservationsGate gate)
 {
     gboolean closed = gate == RESERVATIONS_SHORT;
     g_autofree RoomDonor *donors = g_new(RoomDonor, MAX(scene->n, 1));
@@ -411,7 +225,7 @@ promise_and_grant(Reservations *reservations, const Scene *scene, ReservationsGa
     }
     leases_promise(reservations->leases, closed ? 0 : promisable(reservations, scene), scene->now);
     explain(reservations, scene, donors, closed);
-    leases_grant(reservations->leases, free_for_real(reservations, scene), scene->now);
+    leases_grant(reservations->leases, reservations_proof_free(reservations, scene), scene->now);
 }
 
 guint64
@@ -419,22 +233,23 @@ reservations_claim(Reservations *reservations, PlanGuest *plans, ManagedGuest *c
                    gsize n_guests, guint64 budget, guint64 promises, ReservationsGate gate,
                    gint64 now)
 {
-    const Scene scene = { .plans = plans,
-                          .guests = guests,
-                          .n = n_guests,
-                          .budget = budget,
-                          .promises = promises,
-                          .now = now };
+    const ReservationsScene scene = { .plans = plans,
+                                      .guests = guests,
+                                      .n = n_guests,
+                                      .budget = budget,
+                                      .promises = promises,
+                                      .now = now };
 
     hand_over(reservations, &scene);
     look_at_processes(reservations, now);
+    end_late(reservations, &scene);
     leases_expire(reservations->leases, now);
     if (now < reservations->settled_us)
         gate = RESERVATIONS_UNSEEN;
     promise_and_grant(reservations, &scene, gate);
     if (gate != RESERVATIONS_UNSEEN)
-        settle_debts(reservations, &scene);
-    keep_and_tell(reservations);
+        reservations_return_debts(reservations, &scene);
+    reservations_keep_and_tell(reservations);
     return leases_claimed(reservations->leases);
 }
 
@@ -460,141 +275,12 @@ reservations_note(Reservations *reservations, const PlanGuest *plans, ManagedGue
         }
         break; /* the first of those who gather */
     }
-    keep_and_tell(reservations);
+    reservations_keep_and_tell(reservations);
 }
 
 /*
- * Orders
+ * What others see
  */
-
-static gint64
-time_or(gint64 span, gint64 otherwise)
-{
-    return span > 0 ? MIN(span, RESERVATIONS_MOST_US) : otherwise;
-}
-
-static gboolean
-check_terms(Reservations *reservations, const LeaseTerms *terms, GError **error)
-{
-    GPtrArray *guests = roster_get_guests(reservations->roster);
-    const Lease *same = terms->guest ? leases_find_for(reservations->leases, terms->guest) : NULL;
-    gboolean runs = FALSE;
-
-    for (guint i = 0; i < guests->len && terms->guest; i++)
-        runs |=
-            g_str_equal(guest_get_name(managed_guest_get_guest(guests->pdata[i])), terms->guest);
-    if (terms->asked == 0 || terms->at_least > terms->asked)
-        g_set_error(error, RESERVATIONS_ERROR, RESERVATIONS_ERROR_REFUSED,
-                    "a lease is of more than nothing, and of no less than what it is to be at "
-                    "least");
-    else if (runs)
-        g_set_error(error, RESERVATIONS_ERROR, RESERVATIONS_ERROR_REFUSED,
-                    "'%s' runs already: memory is reserved for guests to come", terms->guest);
-    else if (same)
-        g_set_error(error, RESERVATIONS_ERROR, RESERVATIONS_ERROR_REFUSED,
-                    "lease %" G_GUINT64_FORMAT " is for '%s' already; 'memplug release "
-                    "%" G_GUINT64_FORMAT "' ends it",
-                    same->id, terms->guest, same->id);
-    else
-        return TRUE;
-    return FALSE;
-}
-
-const Lease *
-reservations_ask(Reservations *reservations, const LeaseTerms *terms, GError **error)
-{
-    LeaseTerms filled = *terms;
-    Lease *lease;
-
-    if (!check_terms(reservations, terms, error))
-        return NULL;
-    filled.wait_us = time_or(terms->wait_us, RESERVATIONS_WAIT_US);
-    filled.ttl_us = time_or(terms->ttl_us, RESERVATIONS_TTL_US);
-    lease = leases_ask(reservations->leases, reservations->last_id + 1, &filled,
-                       g_get_monotonic_time());
-    if (!lease) {
-        g_set_error(error, RESERVATIONS_ERROR, RESERVATIONS_ERROR_REFUSED,
-                    "%d leases are open, and no more can be", LEASES_MOST_OPEN);
-        return NULL;
-    }
-    reservations->last_id = lease->id;
-    keep_and_tell(reservations);
-    g_signal_emit(reservations, signals[SIGNAL_WANTED], 0);
-    return lease;
-}
-
-/* Returns: (nullable): the open lease @id; NULL with @error set. */
-static Lease *
-find_open(Reservations *reservations, guint64 id, GError **error)
-{
-    Lease *lease = leases_find(reservations->leases, id);
-
-    if (!lease)
-        g_set_error(error, RESERVATIONS_ERROR, RESERVATIONS_ERROR_UNKNOWN,
-                    "there is no lease %" G_GUINT64_FORMAT "; 'memplug leases' lists them", id);
-    else if (!lease_is_open(lease))
-        g_set_error(error, RESERVATIONS_ERROR, RESERVATIONS_ERROR_ENDED,
-                    "lease %" G_GUINT64_FORMAT " is over: %s%s%s", id,
-                    lease_state_name(lease->state), lease->reason ? ", " : "",
-                    lease->reason ? lease->reason : "");
-    else
-        return lease;
-    return NULL;
-}
-
-gboolean
-reservations_hold(Reservations *reservations, guint64 id, guint64 process, GError **error)
-{
-    Lease *lease = find_open(reservations, id, error);
-    guint64 process_id = 0;
-
-    if (!lease)
-        return FALSE;
-    if (lease->state != LEASE_GRANTED) {
-        g_set_error(error, RESERVATIONS_ERROR, RESERVATIONS_ERROR_REFUSED,
-                    "lease %" G_GUINT64_FORMAT " is not granted yet", id);
-        return FALSE;
-    }
-    if (process > 0) {
-        process_id = host_memory_process_id(reservations->root, process);
-        if (process_id == 0) {
-            g_set_error(error, RESERVATIONS_ERROR, RESERVATIONS_ERROR_REFUSED,
-                        "there is no process %" G_GUINT64_FORMAT, process);
-            return FALSE;
-        }
-    }
-    lease_hold(lease, process, process_id);
-    lease->changed = TRUE;
-    keep_and_tell(reservations);
-    return TRUE;
-}
-
-static void
-end(Reservations *reservations, Lease *lease, LeaseState how, const char *why)
-{
-    lease_end(lease, how, why, g_get_monotonic_time());
-    keep_and_tell(reservations);
-    g_signal_emit(reservations, signals[SIGNAL_WANTED], 0);
-}
-
-gboolean
-reservations_release(Reservations *reservations, guint64 id, GError **error)
-{
-    Lease *lease = find_open(reservations, id, error);
-
-    if (lease)
-        end(reservations, lease, LEASE_RELEASED, NULL);
-    return lease != NULL;
-}
-
-void
-reservations_abandon(Reservations *reservations, guint64 id)
-{
-    Lease *lease = leases_find(reservations->leases, id);
-
-    if (lease && lease_is_open(lease) && !lease->taken)
-        end(reservations, lease, LEASE_FAILED, "whoever asked for it has gone");
-}
 
 const Lease *
 reservations_find(Reservations *reservations, guint64 id)

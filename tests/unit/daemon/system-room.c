@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #include "tests/fake/await.h"
+#include "tests/fake/test-folder.h"
 
 #define POLKITD       "/usr/lib/polkit-1/polkitd"
 #define POLKIT_NAME   "org.freedesktop.PolicyKit1"
@@ -174,8 +175,7 @@ system_room_new(void)
     static const char *const folders[] = { "share/actions", "share/rules.d", "etc/rules.d" };
     SystemRoom *room = g_new0(SystemRoom, 1);
 
-    room->folder = g_dir_make_tmp("memplug-system-XXXXXX", NULL);
-    assert_non_null(room->folder);
+    room->folder = test_folder_new("system");
     assert_int_equal(g_chmod(room->folder, FOLDER_MODE), 0);
     for (gsize i = 0; i < G_N_ELEMENTS(folders); i++) {
         g_autofree char *path = path_in(room, folders[i]);
@@ -190,39 +190,15 @@ system_room_new(void)
     return room;
 }
 
-static void
-remove_file(const SystemRoom *room, const char *name)
-{
-    g_autofree char *path = path_in(room, name);
-
-    g_remove(path);
-}
-
 void
 system_room_free(SystemRoom *room)
 {
-    static const char *const made[] = {
-        "share/actions/org.memplug1.policy",
-        RULES_FILE,
-        "passwd",
-        "bus.conf",
-        "bus",
-        "share/actions",
-        "share/rules.d",
-        "share",
-        "etc/rules.d",
-        "etc",
-        "",
-    };
-
     stop(&room->polkitd);
     stop(&room->bus);
     umount2(SHARE, MNT_DETACH);
     umount2(CONFIGURATION, MNT_DETACH);
     umount2("/etc/passwd", MNT_DETACH);
-    for (gsize i = 0; i < G_N_ELEMENTS(made); i++)
-        remove_file(room, made[i]);
-    g_free(room->folder);
+    test_folder_free(room->folder);
     g_free(room->address);
     g_free(room);
 }

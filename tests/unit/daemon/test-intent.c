@@ -8,17 +8,17 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-#include <glib/gstdio.h>
 
 #include "daemon/intent.h"
 #include "tests/fake/await.h"
+#include "tests/fake/test-folder.h"
 
 static const Intent intent = { 562 << 20, TRUE, 7 };
 
 static int
 setup(void **state)
 {
-    *state = g_dir_make_tmp("memplug-test-intent-XXXXXX", NULL);
+    *state = test_folder_new("intent");
     return 0;
 }
 
@@ -35,18 +35,10 @@ each_file(const char *folder, void (*act)(const char *path))
     }
 }
 
-static void
-remove_file(const char *path)
-{
-    g_unlink(path);
-}
-
 static int
 teardown(void **state)
 {
-    each_file(*state, remove_file);
-    g_rmdir(*state);
-    g_free(*state);
+    test_folder_free(*state);
     return 0;
 }
 

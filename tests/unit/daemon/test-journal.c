@@ -19,6 +19,7 @@
 #include "journal/journal-replay.h"
 #include "tests/fake/await.h"
 #include "tests/fake/fake-hypervisor.h"
+#include "tests/fake/test-folder.h"
 
 #define MIB (G_GUINT64_CONSTANT(1) << 20)
 #define URI "qmp:/fake"
@@ -50,7 +51,7 @@ bed_start(void **state)
 {
     Bed *bed = g_new0(Bed, 1);
 
-    bed->folder = g_dir_make_tmp("memplug-journal-XXXXXX", NULL);
+    bed->folder = test_folder_new("journal");
     bed->journal_folder = g_build_filename(bed->folder, "journal", NULL);
     bed->hypervisor = fake_hypervisor_new();
     bed->config = config_load("/nonexistent/memplug.conf", FALSE, NULL);
@@ -67,23 +68,6 @@ bed_start(void **state)
     return 0;
 }
 
-static void
-remove_all(const char *folder)
-{
-    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
-    const char *name;
-
-    while (dir && (name = g_dir_read_name(dir))) {
-        g_autofree char *path = g_build_filename(folder, name, NULL);
-
-        if (g_file_test(path, G_FILE_TEST_IS_DIR))
-            remove_all(path);
-        else
-            g_unlink(path);
-    }
-    g_rmdir(folder);
-}
-
 static int
 bed_end(void **state)
 {
@@ -96,8 +80,7 @@ bed_end(void **state)
     g_object_unref(bed->hypervisor);
     intent_store_free(bed->intents);
     config_free(bed->config);
-    remove_all(bed->folder);
-    g_free(bed->folder);
+    test_folder_free(bed->folder);
     g_free(bed->journal_folder);
     g_free(bed);
     return 0;

@@ -9,12 +9,12 @@
 #include <string.h>
 
 #include <cmocka.h>
-#include <glib/gstdio.h>
 #include <unistd.h>
 
 #include "daemon/cycle.h"
 #include "tests/fake/await.h"
 #include "tests/fake/fake-hypervisor.h"
+#include "tests/fake/test-folder.h"
 
 #define MIB    (G_GUINT64_CONSTANT(1) << 20)
 #define BUDGET (1024 * MIB)
@@ -107,12 +107,10 @@ static void
 bed_start(Bed *bed, guint64 used)
 {
     static const char *const names[] = { "a", "b", "c", "d" };
-    g_autoptr(GError) error = NULL;
 
     *bed = (Bed){ .hypervisor = fake_hypervisor_new(),
-                  .root = g_dir_make_tmp("memplug-reservations-XXXXXX", &error),
+                  .root = test_folder_new("reservations"),
                   .told = g_string_new(NULL) };
-    assert_null(error);
     bed->config = config_load("/nonexistent/memplug.conf", FALSE, NULL);
     bed->config->budget = BUDGET;
     bed->config->marks = (HostMarks){ .soft = 100 * MIB, .hard = 50 * MIB, .emergency = 25 * MIB };
@@ -126,28 +124,13 @@ bed_start(Bed *bed, guint64 used)
 }
 
 static void
-remove_tree(const char *path)
-{
-    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
-    const char *name;
-
-    while (dir && (name = g_dir_read_name(dir))) {
-        g_autofree char *child = g_build_filename(path, name, NULL);
-
-        remove_tree(child);
-    }
-    g_remove(path);
-}
-
-static void
 bed_end(Bed *bed)
 {
     stop(bed);
     g_object_unref(bed->hypervisor);
     intent_store_free(bed->intents);
     config_free(bed->config);
-    remove_tree(bed->root);
-    g_free(bed->root);
+    test_folder_free(bed->root);
     g_string_free(bed->told, TRUE);
 }
 
@@ -292,10 +275,41 @@ test_donors_get_back_what_they_gave(void **state)
     leases_find(reservations_get_leases(bed.reservations), lease->id)->deadline_us = 1;
     live(&bed, 3);
     assert_int_equal(lease->state, LEASE_FAILED);
+    /* Each guest is named, with what it keeps and why, and what it has not given. */
+    assert_true(g_str_has_prefix(lease->reason, "too little came free in time: "));
+    assert_non_null(
+        strstr(lease->reason, "300 MiB of 400 MiB; a keeps 104 MiB of 156 MiB (in use); "));
+    assert_non_null(strstr(lease->reason,
+                           "; d keeps 104 MiB of 256 MiB (in use, and has yet to give "
+                           "100 MiB)"));
     for (guint i = 0; i < 3; i++)
         assert_int_equal(guest_memory_actual(&bed.guests[i]->memory), 256 * MIB);
     assert_int_equal(managed_guest_get_status(roster_get_guests(bed.roster)->pdata[3])->requested,
                      256 * MIB);
+    bed_end(&bed);
+}
+
+/* Who waits until others need less, and they do not, is told at the end what they need. */
+static void
+test_patience_ends_with_reasons(void **state)
+{
+    const LeaseTerms terms = { .asked = 300 * MIB,
+                               .patient = TRUE,
+                               .wait_us = 3600 * (gint64)G_USEC_PER_SEC };
+    const Lease *lease;
+    Bed bed;
+
+    bed_start(&bed, 240 * MIB);
+    live(&bed, 1);
+    lease = reservations_ask(bed.reservations, &terms, NULL);
+    live(&bed, 1);
+    assert_int_equal(lease->state, LEASE_ASKED);
+    leases_find(reservations_get_leases(bed.reservations), lease->id)->deadline_us = 1;
+    live(&bed, 1);
+    assert_int_equal(lease->state, LEASE_FAILED);
+    assert_true(
+        g_str_has_prefix(lease->reason, "too little came free in time: no room for 300 MiB"));
+    assert_non_null(strstr(lease->reason, "; c keeps 256 MiB of 256 MiB (in use)"));
     bed_end(&bed);
 }
 
@@ -463,7 +477,7 @@ static void
 test_what_is_kept_is_looked_at(void **state)
 {
     g_autoptr(Leases) leases = leases_new();
-    g_autofree char *root = g_dir_make_tmp("memplug-leases-XXXXXX", NULL);
+    char *root = test_folder_new("leases");
     g_autofree char *digest = g_compute_checksum_for_string(G_CHECKSUM_SHA256, URI, -1);
     g_autofree char *path = g_strdup_printf("%s/%.16s.leases", root, digest);
     LeaseStore *store = lease_store_open(root, URI, "one");
@@ -504,7 +518,7 @@ test_what_is_kept_is_looked_at(void **state)
     assert_int_equal(lease_store_load(store, leases, 4), 12);
     assert_int_equal(leases_all(leases)->len, 0);
     lease_store_free(store);
-    remove_tree(root);
+    test_folder_free(root);
 }
 
 /* Something outside of all guests takes the host's memory: those that can spare some give way
@@ -551,6 +565,7 @@ main(void)
         cmocka_unit_test(test_what_can_never_be_is_told_so),
         cmocka_unit_test(test_senseless_terms_are_refused),
         cmocka_unit_test(test_donors_get_back_what_they_gave),
+        cmocka_unit_test(test_patience_ends_with_reasons),
         cmocka_unit_test(test_the_host_must_have_it),
         cmocka_unit_test(test_the_memory_must_come_back),
         cmocka_unit_test(test_ten_at_once),

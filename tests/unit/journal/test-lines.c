@@ -13,6 +13,7 @@
 #include "journal/journal-file.h"
 #include "journal/journal-guest.h"
 #include "journal/journal-sample.h"
+#include "tests/fake/test-folder.h"
 #include "tests/unit/journal/herd.h"
 
 #define HEADER "{\"journal\":1,\"wall_us\":5000,\"now_us\":1000}"
@@ -186,7 +187,7 @@ test_every_limit_has_a_name(void **state)
 static char *
 write_file(const char *name, const char *text, gsize length)
 {
-    g_autofree char *folder = g_dir_make_tmp("memplug-journal-XXXXXX", NULL);
+    g_autofree char *folder = test_folder_new("journal");
     char *path = g_build_filename(folder, name, NULL);
 
     assert_true(g_file_set_contents(path, text, (gssize)length, NULL));
@@ -196,10 +197,7 @@ write_file(const char *name, const char *text, gsize length)
 static void
 remove_file(char *path)
 {
-    g_autofree char *folder = g_path_get_dirname(path);
-
-    g_unlink(path);
-    g_rmdir(folder);
+    test_folder_free(g_path_get_dirname(path));
     g_free(path);
 }
 
