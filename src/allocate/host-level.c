@@ -36,6 +36,8 @@ is_stalling(const HostState *state, const HostLook *look, gint64 now)
 {
     gint64 passed = now - state->looked_us;
 
+    if (look->stalling)
+        return TRUE;
     return state->looked_us > 0 && passed > 0 && look->stalled_us > state->stalled_us &&
            (double)(look->stalled_us - state->stalled_us) > HOST_LEVEL_STALL * (double)passed;
 }

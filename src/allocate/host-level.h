@@ -44,6 +44,7 @@ typedef struct {
 typedef struct {
     guint64 available;  /* HostMemory.available */
     guint64 stalled_us; /* PSI: "full ... total=" of memory; a counter */
+    gboolean stalling;  /* the kernel says by itself that others stall, since the last look */
 } HostLook;
 
 typedef struct {

@@ -16,11 +16,12 @@ static const struct {
     const char *key, *label;
     gboolean only_if_any; /* hosts without it need not read of it */
 } fields[] = {
-    { "total", "Memory", FALSE },     { "available", "Available", FALSE },
-    { "cache", "Page cache", FALSE }, { "arc", "ZFS cache", TRUE },
-    { "huge", "Huge pages", TRUE },   { "huge_free", "  of them free", TRUE },
-    { "budget", "Budget", FALSE },    { "granted", "Held free", FALSE },
-    { "free", "Free", FALSE },        { "obtainable", "To be had", FALSE },
+    { "total", "Memory", FALSE },         { "available", "Available", FALSE },
+    { "cache", "Page cache", FALSE },     { "arc", "ZFS cache", TRUE },
+    { "huge", "Huge pages", TRUE },       { "huge_free", "  of them free", TRUE },
+    { "reserve", "Reserve", FALSE },      { "budget", "Budget", FALSE },
+    { "granted", "Held free", FALSE },    { "free", "Free", FALSE },
+    { "obtainable", "To be had", FALSE },
 };
 
 static GVariant *
@@ -33,6 +34,45 @@ load_host(Connection *connection, GError **error)
         return NULL;
     reply = call_method(connection, manager, "DescribeHost", NULL, error);
     return reply ? g_variant_get_child_value(reply, 0) : NULL;
+}
+
+/* "1.5 of the budget", in two ways. */
+static void
+print_overcommit(GVariant *host)
+{
+    double sizes, promises;
+    guint64 bytes;
+
+    if (!g_variant_lookup(host, "overcommit", "d", &sizes) ||
+        !g_variant_lookup(host, "overcommit_promises", "d", &promises) ||
+        !g_variant_lookup(host, "promises", "t", &bytes))
+        return;
+    {
+        g_autofree char *most = size_format_rounded(bytes);
+        g_autofree char *text = g_strdup_printf(
+            "%g of sizes, %g of promises (floors and leases: %s)", sizes, promises, most);
+
+        output_print_field("Over-commit", text);
+    }
+}
+
+/* Below what is available the host counts as short. */
+static void
+print_marks(GVariant *host)
+{
+    static const char *const keys[] = { "soft", "hard", "emergency" };
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    for (gsize i = 0; i < G_N_ELEMENTS(keys); i++) {
+        g_autofree char *size = NULL;
+        guint64 bytes;
+
+        if (!g_variant_lookup(host, keys[i], "t", &bytes))
+            return;
+        size = size_format_rounded(bytes);
+        g_string_append_printf(text, "%s%s below %s", i > 0 ? ", " : "", keys[i], size);
+    }
+    output_print_field("Marks", text->str);
 }
 
 static void
@@ -50,6 +90,8 @@ print_fields(GVariant *host)
         size = size_format_rounded(bytes);
         output_print_field(fields[i].label, size);
     }
+    print_overcommit(host);
+    print_marks(host);
     if (g_variant_lookup(host, "level", "&s", &level))
         output_print_field("Pressure", g_str_equal(level, "well") ? "none" : level);
 }
@@ -133,9 +175,11 @@ const Command command_host = {
     .summary = "show the host's memory, and who has it",
     .description =
         "Shows what memory the host has (Available is what can be had without\n"
-        "swapping, ZFS's cache included; pools of huge pages stand apart), the budget\n"
-        "that is for guests, what of it leases hold, what is free, and what could be had\n"
-        "without hurting any guest; then each guest and each lease with what it has.",
+        "swapping, ZFS's cache included; pools of huge pages stand apart), what it keeps\n"
+        "for itself, the budget that is for guests, what of it leases hold, what is free,\n"
+        "and what could be had without hurting any guest; how far it may be over-committed;\n"
+        "the marks below which the host counts as short of memory, and whether it does;\n"
+        "then each guest and each lease with what it has.",
     .examples = "memplug host\n"
                 "memplug host --json",
     .run = run,

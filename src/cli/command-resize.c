@@ -41,6 +41,43 @@ store_if_asked(const CommandLine *line, Connection *connection, BusGuest *guest,
     return reply != NULL;
 }
 
+/* Bytes by which floors, held guests and leases exceed the budget with @guest at @size; 0 where
+ * that is not known. */
+static guint64
+find_missing(Connection *connection, BusGuest *guest, guint64 size, guint64 *budget)
+{
+    gboolean held = bus_guest_get_held(guest) || !bus_guest_get_managed(guest);
+    guint64 most, had = held ? bus_guest_get_requested(guest) : bus_guest_get_floor(guest);
+    g_autoptr(BusManager) manager = NULL;
+    g_autoptr(GVariant) reply = NULL;
+    g_autoptr(GVariant) host = NULL;
+
+    if (size <= bus_guest_get_requested(guest))
+        return 0;
+    manager = connection_get_manager(connection, NULL);
+    reply = manager ? call_method(connection, manager, "DescribeHost", NULL, NULL) : NULL;
+    host = reply ? g_variant_get_child_value(reply, 0) : NULL;
+    if (!host || !g_variant_lookup(host, "most", "t", &most) ||
+        !g_variant_lookup(host, "budget", "t", budget) || size <= had || size - had <= most)
+        return 0;
+    return size - had - most + bus_manager_get_shortfall(manager);
+}
+
+/* An administrator's word is not held back by the budget, but he had better know. */
+static void
+warn_of_budget(const Change *change, guint64 budget, guint64 missing)
+{
+    g_autofree char *lacks = size_format_rounded(missing);
+    g_autofree char *of = size_format_rounded(budget);
+    g_autofree char *to = size_format_rounded(change->asked);
+
+    if (missing > 0)
+        fprintf(stderr,
+                "warning: with %s for %s, floors, held guests and leases exceed the budget of %s "
+                "by %s: the other guests cannot give that much\n",
+                to, change->guest, of, lacks);
+}
+
 static gboolean
 run_setmem(const CommandLine *line, Connection *connection, GError **error)
 {
@@ -48,9 +85,11 @@ run_setmem(const CommandLine *line, Connection *connection, GError **error)
     g_autoptr(BusGuest) guest = connection_get_guest(connection, name, error);
     g_autoptr(Change) change = NULL;
     g_autofree char *text = NULL;
+    guint64 budget = 0, missing;
 
     if (!guest)
         return FALSE;
+    missing = find_missing(connection, guest, command_line_argument(line, 1)->number, &budget);
     if (store_if_asked(line, connection, guest, error)) {
         change = follow_change(connection, guest, command_line_argument(line, 1)->number,
                                !command_line_has(line, "no-wait"),
@@ -65,6 +104,7 @@ run_setmem(const CommandLine *line, Connection *connection, GError **error)
         return FALSE;
     }
 
+    warn_of_budget(change, budget, missing);
     print_change(change, command_line_has(line, "json"));
     if (change_succeeded(change))
         return TRUE;
@@ -83,17 +123,20 @@ static const CommandOption setmem_options[] = {
 const Command command_setmem = {
     .name = "setmem",
     .summary = "set a guest's memory and wait until it is so",
-    .description = "Asks the guest to have SIZE of memory and waits until it has, or until it is\n"
-                   "clear that it will not: then it prints how far the guest got and why, and\n"
-                   "ends with status 1. A size that the guest's devices cannot make is rounded to\n"
-                   "one that they can. Where there is no balloon, a DIMM that is too large may be\n"
-                   "replaced by a smaller one, which is plugged first, within the ceiling.\n"
-                   "An end of waiting (--timeout, Ctrl-C) does not end the\n"
-                   "change.\n"
-                   "The guest stays at this size (is held) until 'memplug manage GUEST on' gives\n"
-                   "it back to the policy. With --config its definition is changed first, so that\n"
-                   "its next start gives it SIZE as well.\n"
-                   "SIZE is written 512M, 2G or 2GiB; a number alone counts KiB, as in virsh.",
+    .description =
+        "Asks the guest to have SIZE of memory and waits until it has, or until it is\n"
+        "clear that it will not: then it prints how far the guest got and why, and\n"
+        "ends with status 1. A size that the guest's devices cannot make is rounded to\n"
+        "one that they can. Where there is no balloon, a DIMM that is too large may be\n"
+        "replaced by a smaller one, which is plugged first, within the ceiling.\n"
+        "An end of waiting (--timeout, Ctrl-C) does not end the\n"
+        "change.\n"
+        "The budget does not hold it back: other guests give what it takes, and where\n"
+        "they cannot, what is missing is told.\n"
+        "The guest stays at this size (is held) until 'memplug manage GUEST on' gives\n"
+        "it back to the policy. With --config its definition is changed first, so that\n"
+        "its next start gives it SIZE as well.\n"
+        "SIZE is written 512M, 2G or 2GiB; a number alone counts KiB, as in virsh.",
     .examples = "memplug setmem web 562M\n"
                 "memplug setmem web 2GiB --timeout 30",
     .arguments = { { "GUEST", VALUE_GUEST }, { "SIZE", VALUE_SIZE } },

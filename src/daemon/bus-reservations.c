@@ -358,6 +358,15 @@ add_watch(GVariantDict *dict, const Cycle *cycle)
     g_variant_dict_insert(dict, "emergency", "t", marks->emergency);
 }
 
+static void
+add_terms(GVariantDict *dict, const CycleHost *terms)
+{
+    g_variant_dict_insert(dict, "reserve", "t", terms->reserve);
+    g_variant_dict_insert(dict, "promises", "t", terms->promises);
+    g_variant_dict_insert(dict, "overcommit", "d", terms->overcommit);
+    g_variant_dict_insert(dict, "overcommit_promises", "d", terms->promise);
+}
+
 static gboolean
 on_describe_host(BusManager *manager, GDBusMethodInvocation *invocation, gpointer data)
 {
@@ -378,6 +387,7 @@ on_describe_host(BusManager *manager, GDBusMethodInvocation *invocation, gpointe
     g_variant_dict_insert(&dict, "huge", "t", host.huge);
     g_variant_dict_insert(&dict, "huge_free", "t", host.huge_free);
     g_variant_dict_insert(&dict, "budget", "t", cycle_get_settings(bus->cycle)->budget);
+    add_terms(&dict, cycle_get_host(bus->cycle));
     add_watch(&dict, bus->cycle);
     if (bus->reservations)
         add_room(&dict, bus->reservations);

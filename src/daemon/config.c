@@ -474,12 +474,24 @@ reserve_of(const Config *config, guint64 host_memory)
     return MIN(MAX(host_memory / RESERVE_PART, RESERVE_LEAST), host_memory / 2);
 }
 
+/* Over-commit left out. */
+static guint64
+plain_budget(const Config *config, guint64 host_memory)
+{
+    return config->budget > 0 ? config->budget : host_memory - reserve_of(config, host_memory);
+}
+
+guint64
+config_reserve(const Config *config, guint64 host_memory)
+{
+    return host_memory - MIN(plain_budget(config, host_memory), host_memory);
+}
+
 /* Returns: what guests may have, or be promised, of a budget that is not over-committed. */
 static guint64
 times(const Config *config, guint64 host_memory, double ratio)
 {
-    guint64 budget =
-        config->budget > 0 ? config->budget : host_memory - reserve_of(config, host_memory);
+    guint64 budget = plain_budget(config, host_memory);
     double bytes = (double)budget * ratio;
 
     if (ratio <= 0.0)

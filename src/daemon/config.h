@@ -61,6 +61,9 @@ char *config_default_file(void);
 void config_free(Config *config);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Config, config_free)
 
+/* Returns: what of @host_memory no guest may have, over-commit left out. */
+guint64 config_reserve(const Config *config, guint64 host_memory);
+
 /* Returns: what may be lent to the guests of a host of @host_memory bytes, over-commit
  *   included. */
 guint64 config_budget(const Config *config, guint64 host_memory);

@@ -24,7 +24,7 @@ struct _Cycle {
     Reservations *reservations; /* nullable */
     HostWatch *host;            /* nullable */
     HostMarks marks;
-    guint64 promises; /* bytes that floors and leases may come to */
+    CycleHost terms;
     PlanSettings settings;
     gint64 spoken_us; /* when the policy last spoke */
     gint64 interval_us;
@@ -115,9 +115,9 @@ settle_claims(Cycle *cycle, gint64 now)
         gate == RESERVATIONS_OPEN)
         gate = RESERVATIONS_SHORT;
     if (cycle->reservations)
-        settings.claimed =
-            reservations_claim(cycle->reservations, plans, guests, cycle->plan->len,
-                               settings.budget, MIN(cycle->promises, settings.budget), gate, now);
+        settings.claimed = reservations_claim(
+            cycle->reservations, plans, guests, cycle->plan->len, settings.budget,
+            MIN(cycle->terms.promises, settings.budget), gate, now);
     /* What leases hold is not in use yet: the host has it besides what guests have. */
     settings.budget = MIN(settings.budget, allowance.budget + settings.claimed);
     if (allowance.spare > 0)
@@ -289,7 +289,12 @@ cycle_configure(Cycle *cycle, const Config *config)
         .spoken_us = &cycle->spoken_us,
     };
     cycle->marks = config_marks(config, cycle->host_memory);
-    cycle->promises = config_promises(config, cycle->host_memory);
+    cycle->terms = (CycleHost){
+        .reserve = config_reserve(config, cycle->host_memory),
+        .promises = config_promises(config, cycle->host_memory),
+        .overcommit = config->overcommit > 0.0 ? config->overcommit : 1.0,
+        .promise = config->promise > 0.0 ? config->promise : 1.0,
+    };
     if (cycle->host)
         host_watch_configure(cycle->host, &cycle->marks);
     if (cycle->interval_us == config->interval_us)
@@ -301,11 +306,18 @@ cycle_configure(Cycle *cycle, const Config *config)
     }
 }
 
+static void
+on_host_pressure(gpointer data)
+{
+    run_at_once(data);
+}
+
 void
 cycle_watch_host(Cycle *cycle, const char *root)
 {
     cycle->host = host_watch_new(cycle->roster, root);
     host_watch_configure(cycle->host, &cycle->marks);
+    host_watch_await_pressure(cycle->host, on_host_pressure, cycle);
 }
 
 const HostWatch *
@@ -370,6 +382,12 @@ cycle_start(Cycle *cycle)
 {
     if (cycle->tick == 0)
         cycle->tick = g_timeout_add((guint)(cycle->interval_us / 1000), on_tick, cycle);
+}
+
+const CycleHost *
+cycle_get_host(const Cycle *cycle)
+{
+    return &cycle->terms;
 }
 
 const PlanSummary *

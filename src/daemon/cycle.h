@@ -50,6 +50,17 @@ void cycle_soon(Cycle *cycle);
  * guests were last read with. */
 void cycle_run(Cycle *cycle, gint64 now);
 
+/* What the configuration says of the host, besides the budget. */
+typedef struct {
+    guint64 reserve;   /* bytes that no guest may have, over-commit left out */
+    guint64 promises;  /* bytes that floors and leases may come to */
+    double overcommit; /* ratios: of what guests may have, ... */
+    double promise;    /* ... and of what may be promised */
+} CycleHost;
+
+/* Returns: (transfer none) */
+const CycleHost *cycle_get_host(const Cycle *cycle);
+
 /* Returns: (transfer none): what the latest cycle came to. */
 const PlanSummary *cycle_get_summary(const Cycle *cycle);
 const PlanSettings *cycle_get_settings(const Cycle *cycle);

@@ -2,6 +2,7 @@
 #include "daemon/host-watch.h"
 
 #include "monitor/host-memory.h"
+#include "monitor/host-pressure.h"
 #include "size/size.h"
 
 struct _HostWatch {
@@ -9,6 +10,10 @@ struct _HostWatch {
     char *root;
     HostMarks marks;
     HostState state;
+    HostPressure *pressure; /* nullable */
+    gboolean stalling;      /* told by it since the last look */
+    void (*on_pressure)(gpointer data);
+    gpointer on_pressure_data;
     char *stuck;         /* owned, nullable: who does not follow, as last told */
     gboolean unreadable; /* told that the host cannot be looked at */
 };
@@ -28,9 +33,30 @@ host_watch_free(HostWatch *watch)
 {
     if (!watch)
         return;
+    host_pressure_free(watch->pressure);
     g_free(watch->stuck);
     g_free(watch->root);
     g_free(watch);
+}
+
+static void
+on_pressure(gpointer data)
+{
+    HostWatch *watch = data;
+
+    watch->stalling = TRUE;
+    watch->on_pressure(watch->on_pressure_data);
+}
+
+void
+host_watch_await_pressure(HostWatch *watch, void (*callback)(gpointer data), gpointer data)
+{
+    watch->on_pressure = callback;
+    watch->on_pressure_data = data;
+    watch->pressure = host_pressure_new(watch->root, HOST_LEVEL_STALL, on_pressure, watch);
+    if (!watch->pressure)
+        g_debug("the kernel grants no trigger on the host's memory pressure; it is looked at once "
+                "a cycle");
 }
 
 void
@@ -137,8 +163,10 @@ host_watch_look(HostWatch *watch, const PlanGuest *plans, ManagedGuest *const *g
         return (HostAllowance){ .budget = budget };
     }
     watch->unreadable = FALSE;
-    look =
-        (HostLook){ .available = host.available, .stalled_us = host_memory_stalled(watch->root) };
+    look = (HostLook){ .available = host.available,
+                       .stalled_us = host_memory_stalled(watch->root),
+                       .stalling = watch->stalling };
+    watch->stalling = FALSE;
     host_level_look(&watch->state, &watch->marks, &look, now);
     tell_level(watch, before, host.available);
     tell_stuck(watch, plans, guests, n_guests);

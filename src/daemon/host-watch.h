@@ -15,6 +15,11 @@ typedef struct _HostWatch HostWatch;
 /* @roster: (transfer none): outlives the watch; its events tell of changes
  * @root: below which /proc and /sys are; "" for this host */
 HostWatch *host_watch_new(Roster *roster, const char *root);
+
+/* Has @callback called on the main loop when the kernel says that the host stalls for memory: a
+ * look is due. Without it, or where the kernel does not, each look finds out by itself. */
+void host_watch_await_pressure(HostWatch *watch, void (*callback)(gpointer data), gpointer data);
+
 void host_watch_free(HostWatch *watch);
 
 void host_watch_configure(HostWatch *watch, const HostMarks *marks);

@@ -65,6 +65,11 @@ test_stalls_make_it_worse(void **state)
     what.stalled_us += S / 10 + 1;
     assert_int_equal(host_level_look(&host, &marks, &what, 12 * S), HOST_LEVEL_HARD);
 
+    /* Or the kernel says so by itself. */
+    host = (HostState){ 0 };
+    what = (HostLook){ .available = 300, .stalling = TRUE };
+    assert_int_equal(host_level_look(&host, &marks, &what, 10 * S), HOST_LEVEL_HARD);
+
     /* Others' stalls, in a control group of their own say, where there is plenty. */
     host = (HostState){ 0 };
     what = (HostLook){ .available = 4000 };

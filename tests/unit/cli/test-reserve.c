@@ -87,6 +87,14 @@ on_describe_host(BusManager *manager, GDBusMethodInvocation *invocation, gpointe
     g_variant_dict_insert(&dict, "arc", "t", G_GUINT64_CONSTANT(0));
     g_variant_dict_insert(&dict, "budget", "t", 1024 * MIB);
     g_variant_dict_insert(&dict, "free", "t", 100 * MIB);
+    g_variant_dict_insert(&dict, "reserve", "t", 3072 * MIB);
+    g_variant_dict_insert(&dict, "promises", "t", 512 * MIB);
+    g_variant_dict_insert(&dict, "overcommit", "d", 1.5);
+    g_variant_dict_insert(&dict, "overcommit_promises", "d", 0.5);
+    g_variant_dict_insert(&dict, "level", "s", "well");
+    g_variant_dict_insert(&dict, "soft", "t", 300 * MIB);
+    g_variant_dict_insert(&dict, "hard", "t", 200 * MIB);
+    g_variant_dict_insert(&dict, "emergency", "t", 100 * MIB);
     bus_manager_complete_describe_host(manager, invocation, g_variant_dict_end(&dict));
     return TRUE;
 }
@@ -258,8 +266,14 @@ test_host(void **state)
 
     bus_fixture_assert_runs("host", "Memory:       4 GiB\n"
                                     "Available:    2 GiB\n"
+                                    "Reserve:      3 GiB\n"
                                     "Budget:       1 GiB\n"
-                                    "Free:         100 MiB\n");
+                                    "Free:         100 MiB\n"
+                                    "Over-commit:  1.5 of sizes, 0.5 of promises (floors and "
+                                    "leases: 512 MiB)\n"
+                                    "Marks:        soft below 300 MiB, hard below 200 MiB, "
+                                    "emergency below 100 MiB\n"
+                                    "Pressure:     none\n");
     bus_fixture_assert_runs("host", "web    ");
     assert_int_equal(json_object_get_int_member(host, "budget"), 1024 * MIB);
     assert_int_equal(json_array_get_length(json_object_get_array_member(host, "guests")), 1);

@@ -98,6 +98,33 @@ test_setmem_outcomes(void **state)
     }
 }
 
+static gboolean
+on_describe_host(BusManager *manager, GDBusMethodInvocation *invocation, gpointer data)
+{
+    g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(NULL);
+
+    g_variant_dict_insert(&dict, "budget", "t", 1024 * MIB);
+    g_variant_dict_insert(&dict, "most", "t", 300 * MIB);
+    bus_manager_complete_describe_host(manager, invocation, g_variant_dict_end(&dict));
+    return TRUE;
+}
+
+/* Of 1 GiB, 300 MiB are left with all guests at their floors, web's of 128 MiB included. */
+static void
+test_setmem_beyond_the_budget(void **state)
+{
+    g_auto(Run) run = { 0 };
+
+    g_signal_connect(bus_daemon_get_manager(bus_fixture.daemon), "handle-describe-host",
+                     G_CALLBACK(on_describe_host), NULL);
+    bus_fixture_assert_runs("setmem web 428M", "web: 428 MiB (was 256 MiB) in ");
+    bus_fixture_assert_runs("setmem web 256M", "web: 256 MiB (was 428 MiB) in ");
+    run = run_line(bus_fixture.address, "setmem web 500M");
+    run_assert_status(&run, 0);
+    run_assert_contains(run.err, "warning: with 500 MiB for web, floors, held guests and leases "
+                                 "exceed the budget of 1 GiB by 72 MiB: ");
+}
+
 static void
 test_setmem_refused(void **state)
 {
@@ -147,6 +174,7 @@ main(void)
         BUS_FIXTURE_TEST(test_setmem_json),
         BUS_FIXTURE_TEST(test_setmem_rounded),
         BUS_FIXTURE_TEST(test_setmem_outcomes),
+        BUS_FIXTURE_TEST(test_setmem_beyond_the_budget),
         BUS_FIXTURE_TEST(test_setmem_refused),
         BUS_FIXTURE_TEST(test_setmem_no_wait),
         BUS_FIXTURE_TEST(test_setmem_interrupted),

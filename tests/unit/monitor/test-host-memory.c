@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "monitor/host-memory.h"
+#include "monitor/host-pressure.h"
 
 #define KIB G_GUINT64_CONSTANT(1024)
 
@@ -141,12 +142,40 @@ test_a_process(void **state)
 
 #define test(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
+static void
+on_pressure(gpointer data)
+{
+    *(gboolean *)data = TRUE;
+}
+
+/* What is asked of the kernel; who grants nothing is done without. */
+static void
+test_a_trigger_is_asked_for(void **state)
+{
+    g_autofree char *path = g_strconcat(root, "/proc/pressure/memory", NULL);
+    g_autofree char *text = NULL;
+    gboolean told = FALSE;
+    HostPressure *pressure;
+
+    assert_null(host_pressure_new("/nonexistent", 0.1, on_pressure, &told));
+    write_file("/proc/pressure/memory", "full avg10=0.00 avg60=0.00 avg300=0.00 total=0\n");
+    pressure = host_pressure_new(root, 0.1, on_pressure, &told);
+    assert_non_null(pressure);
+    assert_true(g_file_get_contents(path, &text, NULL, NULL));
+    assert_true(g_str_has_prefix(text, "full 100000 1000000"));
+    while (g_main_context_iteration(NULL, FALSE))
+        ;
+    assert_false(told);
+    host_pressure_free(pressure);
+    host_pressure_free(NULL);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         test(test_an_ordinary_host), test(test_zfs),       test(test_pools_of_huge_pages),
-        test(test_nothing_to_read),  test(test_a_process),
+        test(test_nothing_to_read),  test(test_a_process), test(test_a_trigger_is_asked_for),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
