@@ -35,6 +35,7 @@ struct _Cycle {
     PlanSummary summary;
     Journal *journal; /* nullable */
     GArray *subjects; /* JournalSubject, as @plan */
+    guint64 spare;    /* bytes of the budget that nobody has, is to have or claims */
     gboolean waiting; /* somebody's growth waits for donors, ... */
     gboolean urgent;  /* ... and it asks urgently */
     gboolean unseen;  /* what some guest has is not known yet */
@@ -127,6 +128,23 @@ settle_claims(Cycle *cycle, gint64 now)
     return settings;
 }
 
+/* What @plan's guest has, or will, until the next cycle. */
+static guint64
+lent_to(const PlanGuest *plan)
+{
+    return MAX(plan->actual, plan->pin != PLAN_PIN_NONE ? plan->requested : plan->target);
+}
+
+static guint64
+find_spare(const Cycle *cycle, const PlanSettings *settings)
+{
+    guint64 spare = settings->budget - MIN(settings->claimed, settings->budget);
+
+    for (guint i = 0; i < cycle->plan->len; i++)
+        spare -= MIN(lent_to(&g_array_index(cycle->plan, PlanGuest, i)), spare);
+    return spare;
+}
+
 static void
 allocate(Cycle *cycle, gint64 now)
 {
@@ -137,6 +155,7 @@ allocate(Cycle *cycle, gint64 now)
 
     cycle->settings.claimed = settings.claimed;
     cycle->summary = planner_allocate(&settings, plans, cycle->plan->len, now);
+    cycle->spare = find_spare(cycle, &settings);
     if (cycle->reservations)
         reservations_note(cycle->reservations, plans, guests, cycle->plan->len);
     if ((cycle->summary.shortfall > 0) != (before > 0)) {
@@ -158,11 +177,29 @@ allocate(Cycle *cycle, gint64 now)
     }
 }
 
+/* A guest that has more for a moment, while a DIMM is taken out of it, has it of what is spare: in
+ * all it is never more than the budget. */
+static void
+allow_passing(Cycle *cycle)
+{
+    for (guint i = 0; i < cycle->plan->len; i++) {
+        Resize *resize = managed_guest_get_resize(cycle->guests->pdata[i]);
+        guint64 has = lent_to(&g_array_index(cycle->plan, PlanGuest, i));
+        guint64 wants = resize_get_passing(resize), beyond = wants - MIN(wants, has);
+
+        if (beyond > cycle->spare)
+            wants = beyond = 0;
+        cycle->spare -= beyond;
+        resize_allow_passing(resize, wants);
+    }
+}
+
 static void
 apply(Cycle *cycle, gint64 now)
 {
     cycle->waiting = cycle->reservations && reservations_wait(cycle->reservations);
     cycle->urgent = FALSE;
+    allow_passing(cycle);
     for (guint i = 0; i < cycle->plan->len; i++) {
         const PlanGuest *plan = &g_array_index(cycle->plan, PlanGuest, i);
 

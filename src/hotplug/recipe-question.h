@@ -20,6 +20,7 @@ typedef struct {
     guint64 target;
     const RecipeBound *bounds;
     guint n_bounds;
+    guint64 most; /* what the guest may have for a moment */
 } RecipeQuestion;
 
 static inline guint64

@@ -54,6 +54,7 @@ recipe_swap(const GuestMemory *memory, guint64 target, Mechanism mechanism,
         .target = target,
         .bounds = bounds,
         .n_bounds = n_bounds,
+        .most = G_MAXUINT64,
     };
     Recipe recipe = recipe_next_step(memory, target, mechanism, bounds, n_bounds);
     guint64 actual = guest_memory_actual(memory);

@@ -162,6 +162,29 @@ removable_dimm(const RecipeQuestion *question, guint64 spare)
     return best;
 }
 
+/*
+ * What the guest has in the moment before @device goes: what is beyond its target without the
+ * device is all that the balloon may still hold then.
+ */
+static guint64
+passing(const RecipeQuestion *question, const MemoryDevice *device)
+{
+    const GuestMemory *memory = question->memory;
+    guint64 capacity = recipe_question_capacity(memory);
+    guint64 held = recipe_question_balloon(question, capacity - device->size);
+
+    return capacity - MIN(question->means.balloon ? MIN(memory->ballooned, held) : 0, capacity);
+}
+
+/* Whether there is room for that; who has as much now has it already. */
+static gboolean
+may_pass(const RecipeQuestion *question, const MemoryDevice *device)
+{
+    const guint64 has = guest_memory_actual(question->memory);
+
+    return !question->means.balloon || passing(question, device) <= MAX(question->most, has);
+}
+
 static guint64
 dimm_size(const RecipeQuestion *question, guint64 need)
 {
@@ -200,7 +223,10 @@ want_dimm(const RecipeQuestion *question)
                                     .size = size,
                                     .node = node_balance_plug(memory, size) };
         capacity += size;
-    } else if ((removable = removable_dimm(question, capacity - question->target))) {
+    } else if ((removable = removable_dimm(question, capacity - question->target)) &&
+               !may_pass(question, removable)) {
+        wanted.passing = passing(question, removable);
+    } else if (removable) {
         wanted.change = TRUE;
         wanted.step = (MemoryStep){ .kind = MEMORY_STEP_UNPLUG_DIMM,
                                     .size = removable->size,

@@ -13,6 +13,7 @@ typedef struct {
     MemoryStep step;  /*   this one, */
     const char *wait; /*   or none until this device is where it was sent */
     guint64 balloon;  /* what the balloon should hold after it */
+    guint64 passing;  /* Recipe.passing */
 } RecipeWanted;
 
 RecipeWanted recipe_wanted(const RecipeQuestion *question);

@@ -16,7 +16,9 @@
  *
  * In this order a guest never has less than both its target and what it has
  * now: what an unplug takes is given by the balloon before, and the balloon
- * takes only what a plug gave too much.
+ * takes only what a plug gave too much. But it may have more than either in between, by up
+ * to the DIMM that goes; where there is no room for that, the balloon holds the DIMM until there
+ * is.
  *
  * The coarse part is virtio-mem where the mechanism allows it and there is a
  * device, else DIMMs. Capacity is rounded up to what the devices can make, so
@@ -50,9 +52,38 @@ recipe_balloon(guint64 size)
     return recipe_step(&(MemoryStep){ .kind = MEMORY_STEP_SET_BALLOON, .size = size });
 }
 
+/* What brings the guest's devices to where they are @wanted. */
+static Recipe
+towards(const RecipeQuestion *question, const RecipeWanted *wanted)
+{
+    const GuestMemory *memory = question->memory;
+    gboolean balloon_moves = question->means.balloon &&
+                             memory->ballooned != memory->balloon_requested &&
+                             !recipe_question_is_bounded(question, RECIPE_BALLOON);
+
+    if (question->means.balloon && memory->balloon_requested > wanted->balloon)
+        return recipe_balloon(wanted->balloon);
+    /* It lets go what is wanted, but on its way to more it is stopped where that is too much:
+     * the host has no room for what comes in between. */
+    if (balloon_moves && memory->ballooned > wanted->balloon)
+        return memory->balloon_requested < wanted->balloon ? recipe_balloon(wanted->balloon)
+                                                           : recipe_wait(RECIPE_BALLOON);
+
+    if (wanted->wait)
+        return recipe_wait(wanted->wait);
+    if (wanted->change)
+        return recipe_step(&wanted->step);
+
+    if (question->means.balloon && memory->balloon_requested < wanted->balloon)
+        return recipe_balloon(wanted->balloon);
+    if (balloon_moves)
+        return recipe_wait(RECIPE_BALLOON);
+    return (Recipe){ .verdict = RECIPE_DONE, .reason = recipe_short_reason(question) };
+}
+
 Recipe
-recipe_next_step(const GuestMemory *memory, guint64 target, Mechanism mechanism,
-                 const RecipeBound *bounds, guint n_bounds)
+recipe_next_step_within(const GuestMemory *memory, guint64 target, Mechanism mechanism,
+                        const RecipeBound *bounds, guint n_bounds, guint64 most)
 {
     const RecipeQuestion question = {
         .memory = memory,
@@ -60,28 +91,18 @@ recipe_next_step(const GuestMemory *memory, guint64 target, Mechanism mechanism,
         .target = target,
         .bounds = bounds,
         .n_bounds = n_bounds,
+        .most = most,
     };
     const RecipeWanted wanted = recipe_wanted(&question);
-    gboolean balloon_moves = question.means.balloon &&
-                             memory->ballooned != memory->balloon_requested &&
-                             !recipe_question_is_bounded(&question, RECIPE_BALLOON);
+    Recipe recipe = towards(&question, &wanted);
 
-    if (question.means.balloon && memory->balloon_requested > wanted.balloon)
-        return recipe_balloon(wanted.balloon);
-    /* It lets go what is wanted, but on its way to more it is stopped where that is too much:
-     * the host has no room for what comes in between. */
-    if (balloon_moves && memory->ballooned > wanted.balloon)
-        return memory->balloon_requested < wanted.balloon ? recipe_balloon(wanted.balloon)
-                                                          : recipe_wait(RECIPE_BALLOON);
+    recipe.passing = wanted.passing;
+    return recipe;
+}
 
-    if (wanted.wait)
-        return recipe_wait(wanted.wait);
-    if (wanted.change)
-        return recipe_step(&wanted.step);
-
-    if (question.means.balloon && memory->balloon_requested < wanted.balloon)
-        return recipe_balloon(wanted.balloon);
-    if (balloon_moves)
-        return recipe_wait(RECIPE_BALLOON);
-    return (Recipe){ .verdict = RECIPE_DONE, .reason = recipe_short_reason(&question) };
+Recipe
+recipe_next_step(const GuestMemory *memory, guint64 target, Mechanism mechanism,
+                 const RecipeBound *bounds, guint n_bounds)
+{
+    return recipe_next_step_within(memory, target, mechanism, bounds, n_bounds, G_MAXUINT64);
 }

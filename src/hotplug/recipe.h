@@ -52,6 +52,8 @@ typedef struct {
     RecipeShort reason;      /* of RECIPE_DONE */
     MemoryStep step;         /* of RECIPE_STEP; borrows from @memory */
     const char *waiting_for; /* of RECIPE_WAIT: an id of @memory, or RECIPE_BALLOON */
+    guint64 passing;         /* what the guest would have to have for a moment, for a DIMM to go
+                              * that a balloon now holds all of; 0: there is none */
 } Recipe;
 
 /*
@@ -67,6 +69,17 @@ typedef struct {
  */
 Recipe recipe_next_step(const GuestMemory *memory, guint64 target, Mechanism mechanism,
                         const RecipeBound *bounds, guint n_bounds);
+
+/*
+ * recipe_next_step_within:
+ * @most: what the guest may have for a moment
+ *
+ * As recipe_next_step(), which is free to let the balloon go before it unplugs a DIMM: here that is
+ * done only where the guest has no more than @most, or than it has now, in between. Else the DIMM
+ * stays, the balloon holds it, and Recipe.passing tells what would be needed.
+ */
+Recipe recipe_next_step_within(const GuestMemory *memory, guint64 target, Mechanism mechanism,
+                               const RecipeBound *bounds, guint n_bounds, guint64 most);
 
 /*
  * recipe_swap:

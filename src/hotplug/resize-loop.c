@@ -342,11 +342,16 @@ ask_recipe(Resize *resize, gint64 now)
 {
     g_autoptr(GArray) bounds = trouble_book_bounds(resize->troubles, now);
 
-    if (resize->peak > 0)
-        return recipe_swap(resize->memory, resize->target, resize->mechanism,
-                           (const RecipeBound *)bounds->data, bounds->len, resize->peak);
-    return recipe_next_step(resize->memory, resize->target, resize->mechanism,
-                            (const RecipeBound *)bounds->data, bounds->len);
+    const RecipeBound *first = (const RecipeBound *)bounds->data;
+    Recipe recipe;
+
+    recipe = recipe_next_step_within(resize->memory, resize->target, resize->mechanism, first,
+                                     bounds->len, resize->most);
+    resize->passing = recipe.passing;
+    if (resize->peak > 0 && recipe.verdict == RECIPE_DONE && recipe.passing == 0)
+        return recipe_swap(resize->memory, resize->target, resize->mechanism, first, bounds->len,
+                           resize->peak);
+    return recipe;
 }
 
 /* Whether nothing is to be ordered at present; then the next look is arranged for. */

@@ -20,7 +20,9 @@ struct _Resize {
     guint64 target;
     Mechanism mechanism;
     gboolean has_target;
-    guint64 peak; /* of recipe_swap(); 0: no DIMM is swapped */
+    guint64 peak;    /* of recipe_swap(); 0: no DIMM is swapped */
+    guint64 most;    /* of recipe_next_step_within(), ... */
+    guint64 passing; /* ... and what the recipe last said of it */
 
     GuestMemory *memory;
     ResizePhase phase;

@@ -142,6 +142,22 @@ resize_allow_peak(Resize *resize, guint64 peak)
 }
 
 void
+resize_allow_passing(Resize *resize, guint64 most)
+{
+    gboolean waits = resize->passing > 0 && most >= resize->passing;
+
+    resize->most = most;
+    if (waits)
+        resize_loop_wake(resize);
+}
+
+guint64
+resize_get_passing(Resize *resize)
+{
+    return resize->has_target ? resize->passing : 0;
+}
+
+void
 resize_clear_target(Resize *resize)
 {
     if (!resize->has_target)
@@ -260,4 +276,5 @@ resize_init(Resize *resize)
     resize->cancellable = g_cancellable_new();
     resize->troubles = trouble_book_new();
     resize->reason = g_strdup("");
+    resize->most = G_MAXUINT64;
 }

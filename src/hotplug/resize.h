@@ -99,6 +99,16 @@ void resize_set_target(Resize *resize, guint64 target, Mechanism mechanism, gboo
  */
 void resize_allow_peak(Resize *resize, guint64 peak);
 
+/*
+ * resize_allow_passing:
+ * @most: what the guest may have for a moment while a DIMM is taken out of it
+ *   (recipe_next_step_within()); what it has, if that is more. At first all
+ */
+void resize_allow_passing(Resize *resize, guint64 most);
+
+/* Returns: what it would have to be allowed so, for a DIMM to go; 0: none is held back. */
+guint64 resize_get_passing(Resize *resize);
+
 /* Forgets the target: the guest is left as it is, whatever others make of it. */
 void resize_clear_target(Resize *resize);
 

@@ -326,6 +326,69 @@ test_balloon_stands_in_for_a_kept_dimm(void **state)
     guest_memory_clear(&memory);
 }
 
+/* To take a DIMM out that the balloon holds, the balloon lets it go first; where the host has no
+ * room for that, it stays, and it is told what it takes. */
+static void
+test_a_dimm_goes_only_where_there_is_room(void **state)
+{
+    GuestMemory memory = guest_of(256 * MIB, 2048 * MIB, 4, TRUE);
+    Recipe recipe;
+
+    model_add(&memory, MEMORY_DEVICE_DIMM, "memplug-dimm0", 256 * MIB);
+    memory.ballooned = memory.balloon_requested = 200 * MIB;
+
+    /* 312 now, 256 wanted: without room the balloon takes it all, ... */
+    recipe = recipe_next_step_within(&memory, 256 * MIB, MECHANISM_AUTO, NULL, 0, 511 * MIB);
+    assert_int_equal(recipe.verdict, RECIPE_STEP);
+    assert_int_equal(recipe.step.kind, MEMORY_STEP_SET_BALLOON);
+    assert_int_equal(recipe.step.size, 256 * MIB);
+    assert_int_equal(recipe.passing, 512 * MIB);
+    model_carry_out(&memory, &recipe.step);
+    recipe = recipe_next_step_within(&memory, 256 * MIB, MECHANISM_AUTO, NULL, 0, 0);
+    assert_int_equal(recipe.verdict, RECIPE_DONE);
+    assert_int_equal(recipe.reason, RECIPE_AT_TARGET);
+    assert_int_equal(recipe.passing, 512 * MIB);
+
+    /* ... with room it lets go, and from then on has what it takes. */
+    recipe = recipe_next_step_within(&memory, 256 * MIB, MECHANISM_AUTO, NULL, 0, 512 * MIB);
+    assert_int_equal(recipe.step.kind, MEMORY_STEP_SET_BALLOON);
+    assert_int_equal(recipe.step.size, 0);
+    model_carry_out(&memory, &recipe.step);
+    recipe = recipe_next_step_within(&memory, 256 * MIB, MECHANISM_AUTO, NULL, 0, 0);
+    assert_int_equal(recipe.step.kind, MEMORY_STEP_UNPLUG_DIMM);
+    assert_int_equal(recipe.passing, 0);
+    guest_memory_clear(&memory);
+}
+
+/* Whatever the way, within so much a guest comes to the same size, and never beyond. */
+static void
+test_never_more_than_allowed(void **state)
+{
+    for (guint64 target = 128 * MIB; target <= 900 * MIB; target += 44 * MIB) {
+        GuestMemory memory = guest_of(256 * MIB, 2048 * MIB, 4, TRUE);
+        guint64 most;
+
+        model_add(&memory, MEMORY_DEVICE_DIMM, "memplug-dimm0", 256 * MIB);
+        model_add(&memory, MEMORY_DEVICE_DIMM, "memplug-dimm1", 384 * MIB);
+        memory.ballooned = memory.balloon_requested = (target * 7) % (800 * MIB) / MIB * MIB;
+        most = guest_memory_actual(&memory);
+        if (target > most) {
+            guest_memory_clear(&memory);
+            continue;
+        }
+        for (guint steps = 0; steps < 20; steps++) {
+            Recipe recipe = recipe_next_step_within(&memory, target, MECHANISM_AUTO, NULL, 0, most);
+
+            if (recipe.verdict == RECIPE_DONE)
+                break;
+            model_carry_out(&memory, &recipe.step);
+            assert_true(guest_memory_actual(&memory) <= most);
+        }
+        assert_int_equal(guest_memory_actual(&memory), target);
+        guest_memory_clear(&memory);
+    }
+}
+
 /* The largest goes first, but not one that refused once: it lies where the guest's kernel is. */
 static void
 test_dimm_that_refused_goes_last(void **state)
@@ -501,6 +564,8 @@ main(void)
         cmocka_unit_test(test_moving_virtio_mem_is_waited_for_or_redirected),
         cmocka_unit_test(test_stuck_virtio_mem_goes_to_its_bound),
         cmocka_unit_test(test_balloon_stands_in_for_a_kept_dimm),
+        cmocka_unit_test(test_a_dimm_goes_only_where_there_is_room),
+        cmocka_unit_test(test_never_more_than_allowed),
         cmocka_unit_test(test_dimm_that_refused_goes_last),
         cmocka_unit_test(test_whole_dimms_never_undershoot),
         cmocka_unit_test(test_slots_last),
