@@ -176,10 +176,10 @@ const Command command_host = {
     .description =
         "Shows what memory the host has (Available is what can be had without\n"
         "swapping, ZFS's cache included; pools of huge pages stand apart), what it keeps\n"
-        "for itself, the budget that is for guests, what of it leases hold, what is free,\n"
-        "and what could be had without hurting any guest; how far it may be over-committed;\n"
-        "the marks below which the host counts as short of memory, and whether it does;\n"
-        "then each guest and each lease with what it has.",
+        "for itself, the budget that is for guests, what of it leases hold, what is\n"
+        "free, and what could be had without hurting any guest; how far it may be\n"
+        "over-committed; the marks below which the host counts as short of memory, and\n"
+        "whether it does; then each guest and each lease with what it has.",
     .examples = "memplug host\n"
                 "memplug host --json",
     .run = run,
