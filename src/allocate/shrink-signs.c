@@ -10,20 +10,35 @@
  *   failing    allocations stall, or programs are read again and again: what the
  *              balloon's statistics have where there is no agent
  *
- * Each counter is compared with what it did before (ShrinkAmbient), since its own pace is
- * no sign. A counter that is not told on both sides is left out, and one that falls has
- * begun anew.
+ * What counts is the change. A guest has a pace of its own: it reads files, and a task waits
+ * now and then. So each counter's rate is held against its rate in the ten seconds before
+ * anything was taken, the baseline; more than that by twice what it differed by from sample to
+ * sample, and by what is borne, is a sign. A hot page cache that fits has a baseline of nothing,
+ * however fast it is read; and shows thousands of refaults a second when it no longer fits.
+ *
+ * A baseline that is above what is borne is a sign by itself, and the guest is left alone: it
+ * lacks memory already. Below it, ups and downs make harm be seen later, but not unseen: the
+ * standard deviation of n numbers that are not negative is at most sqrt(n - 1) times their mean.
+ * So with a sample a second eight times what is borne is harm, whatever came before.
+ *
+ * A counter that is not told on both sides is left out, and one that falls has begun anew.
  */
 #include "allocate/shrink-signs.h"
 
-/* How far back the ambient rates look. */
-#define AMBIENT_US (10 * G_USEC_PER_SEC)
+#include <math.h>
+
+/* How far back the baseline looks. */
+#define BASELINE_US (10 * G_USEC_PER_SEC)
 
 /* Rates over less than that are jitter of the times at which samples are taken. */
 #define SPAN_MIN_S 0.2
 
-/* The same pace goes on with ups and downs. */
-#define AMBIENT_SLACK 1.5
+/* Standard deviations beyond the mean: the same pace, with its ups and downs, stays below that
+ * for nearly all of the time. */
+#define NOISE 2
+
+/* For which a budget's stall_us is meant. */
+#define STALL_SPAN_S 6
 
 /* As guest/shrink-answer.c: below it the agent refuses. In a large guest less of it does: what is
  * available is beyond the kernel's watermarks already. */
@@ -79,32 +94,107 @@ refaults(const Sample *from, const Sample *to)
            counted(from->refaults_file, to->refaults_file);
 }
 
-ShrinkAmbient
-shrink_signs_ambient(const SampleRing *ring, gint64 now)
+static double
+stalls_us(const Sample *from, const Sample *to)
 {
-    const Sample *latest = sample_ring_get(ring, 0), *first = latest, *sample;
-    ShrinkAmbient ambient = { 0 };
-    double span;
+    return counted(from->stall_some_us, to->stall_some_us);
+}
 
-    for (guint age = 1; (sample = sample_ring_get(ring, age)); age++) {
-        if (now - sample->time_us > AMBIENT_US)
-            break;
-        first = sample;
+static double
+swap_in(const Sample *from, const Sample *to)
+{
+    return counted(from->swap_in, to->swap_in);
+}
+
+static double
+faults(const Sample *from, const Sample *to)
+{
+    return counted(from->major_faults, to->major_faults);
+}
+
+static double
+alloc_stalls(const Sample *from, const Sample *to)
+{
+    return counted(from->alloc_stalls, to->alloc_stalls);
+}
+
+ShrinkAmbient
+shrink_signs_rates(const Sample *from, const Sample *to)
+{
+    double span = span_s(from, to);
+    ShrinkAmbient rates = { 0 };
+
+    if (both_tell(from, to, SAMPLE_PRESSURE))
+        rates.stall_us = stalls_us(from, to) / span;
+    if (both_tell(from, to, SAMPLE_REFAULTS))
+        rates.refaults = refaults(from, to) / span;
+    if (both_tell(from, to, SAMPLE_SWAP))
+        rates.swap_in = swap_in(from, to) / span;
+    if (both_tell(from, to, SAMPLE_FAULTS))
+        rates.faults = faults(from, to) / span;
+    if (both_tell(from, to, SAMPLE_STALLS))
+        rates.alloc_stalls = alloc_stalls(from, to) / span;
+    return rates;
+}
+
+/* Of a ShrinkAmbient, which is a row of them. */
+#define N_RATES (sizeof(ShrinkAmbient) / sizeof(double))
+
+/* Adds up the rates of @span seconds, and their squares. */
+static void
+add_rates(ShrinkBaseline *sums, const ShrinkAmbient *rates, double span)
+{
+    const double *rate = (const double *)rates;
+    double *sum = (double *)&sums->mean, *square = (double *)&sums->noise;
+
+    for (gsize i = 0; i < N_RATES; i++) {
+        sum[i] += rate[i] * span;
+        square[i] += rate[i] * rate[i] * span;
     }
-    if (first == latest)
-        return ambient;
-    span = span_s(first, latest);
-    if (both_tell(first, latest, SAMPLE_PRESSURE))
-        ambient.stall_us = counted(first->stall_some_us, latest->stall_some_us) / span;
-    if (both_tell(first, latest, SAMPLE_REFAULTS))
-        ambient.refaults = refaults(first, latest) / span;
-    if (both_tell(first, latest, SAMPLE_SWAP))
-        ambient.swap_in = counted(first->swap_in, latest->swap_in) / span;
-    if (both_tell(first, latest, SAMPLE_FAULTS))
-        ambient.faults = counted(first->major_faults, latest->major_faults) / span;
-    if (both_tell(first, latest, SAMPLE_STALLS))
-        ambient.alloc_stalls = counted(first->alloc_stalls, latest->alloc_stalls) / span;
-    return ambient;
+}
+
+ShrinkBaseline
+shrink_signs_baseline(const SampleRing *ring, gint64 since, gint64 now)
+{
+    const Sample *to = sample_ring_get(ring, 0), *from;
+    gboolean refaults_told = to && to->fields & SAMPLE_REFAULTS;
+    ShrinkBaseline baseline = { 0 };
+    double *mean = (double *)&baseline.mean, *noise = (double *)&baseline.noise, time = 0;
+
+    for (guint age = 1; (from = sample_ring_get(ring, age)) && from->time_us >= since &&
+                        now - from->time_us <= BASELINE_US;
+         age++) {
+        ShrinkAmbient rates = shrink_signs_rates(from, to);
+        double span = span_s(from, to);
+
+        /* Where refaults are told, they say it better: a program that starts has faults. */
+        if (refaults_told)
+            rates.faults = 0;
+        add_rates(&baseline, &rates, span);
+        time += span;
+        to = from;
+    }
+    for (gsize i = 0; i < N_RATES && time > 0; i++) {
+        mean[i] /= time;
+        noise[i] = sqrt(MAX(noise[i] / time - mean[i] * mean[i], 0));
+    }
+    return baseline;
+}
+
+const char *
+shrink_signs_find_before(const ShrinkBudget *budget, const ShrinkBaseline *baseline)
+{
+    if (baseline->mean.swap_in > budget->swap_in)
+        return "it reads back from swap";
+    if (baseline->mean.refaults > budget->refaults)
+        return "it reads again what it had given up";
+    if (baseline->mean.stall_us > budget->stall_us / STALL_SPAN_S)
+        return "its tasks wait for memory";
+    if (baseline->mean.alloc_stalls > budget->alloc_stalls)
+        return "its allocations stall";
+    if (baseline->mean.faults > budget->faults)
+        return "it reads its programs again";
+    return NULL;
 }
 
 guint64
@@ -113,17 +203,21 @@ shrink_signs_reserve(guint64 total)
     return MIN(total / RESERVE_FRACTION, RESERVE_MOST);
 }
 
-/* Whether @events in @span seconds are more than ambient ones and @borne a second. One
+/* Of the events of @rate, in @span seconds. */
+#define EXPECTED(baseline, rate, span) \
+    (((baseline)->mean.rate + NOISE * (baseline)->noise.rate) * (span))
+
+/* Whether @events in @span seconds are more than @expected, and @borne a second. One
  * second's worth is borne at once: a burst is none yet. */
 static gboolean
-exceeds(double events, double span, double ambient, double borne)
+exceeds(double events, double expected, double span, double borne)
 {
-    return events > AMBIENT_SLACK * ambient * span + borne * MAX(span, 1);
+    return events > expected + borne * MAX(span, 1);
 }
 
 /* Of counters that tell at once, from the first byte on. */
 static const char *
-find_in_all(const ShrinkBudget *budget, const ShrinkAmbient *ambient, const Sample *base,
+find_in_all(const ShrinkBudget *budget, const ShrinkBaseline *baseline, const Sample *base,
             const Sample *latest)
 {
     double span = span_s(base, latest);
@@ -134,45 +228,42 @@ find_in_all(const ShrinkBudget *budget, const ShrinkAmbient *ambient, const Samp
         latest->available < base->available)
         return "too little memory stayed available";
     if (both_tell(base, latest, SAMPLE_SWAP) &&
-        exceeds(counted(base->swap_in, latest->swap_in), span, ambient->swap_in, budget->swap_in))
+        exceeds(swap_in(base, latest), EXPECTED(baseline, swap_in, span), span, budget->swap_in))
         return "it read back from swap";
     if (both_tell(base, latest, SAMPLE_REFAULTS) &&
-        exceeds(refaults(base, latest), span, ambient->refaults, budget->refaults))
+        exceeds(refaults(base, latest), EXPECTED(baseline, refaults, span), span, budget->refaults))
         return "it read again what it had given up";
     return NULL;
 }
 
 /* Of counters that rise with the work of giving memory up as well. */
 static const char *
-find_since_arrived(const ShrinkBudget *budget, const ShrinkAmbient *ambient, const Sample *arrived,
-                   const Sample *latest)
+find_since_arrived(const ShrinkBudget *budget, const ShrinkBaseline *baseline,
+                   const Sample *arrived, const Sample *latest)
 {
     double span = span_s(arrived, latest);
 
     if (both_tell(arrived, latest, SAMPLE_PRESSURE) &&
-        counted(arrived->stall_some_us, latest->stall_some_us) >
-            AMBIENT_SLACK * ambient->stall_us * span + budget->stall_us)
+        stalls_us(arrived, latest) > EXPECTED(baseline, stall_us, span) + budget->stall_us)
         return "its tasks waited for memory";
     if (both_tell(arrived, latest, SAMPLE_STALLS) &&
-        exceeds(counted(arrived->alloc_stalls, latest->alloc_stalls), span, ambient->alloc_stalls,
+        exceeds(alloc_stalls(arrived, latest), EXPECTED(baseline, alloc_stalls, span), span,
                 budget->alloc_stalls))
         return "its allocations stalled";
-    /* Where refaults are told, they say it better: a program that starts has faults. */
     if (both_tell(arrived, latest, SAMPLE_FAULTS) && !both_tell(arrived, latest, SAMPLE_REFAULTS) &&
-        exceeds(counted(arrived->major_faults, latest->major_faults), span, ambient->faults,
-                budget->faults))
+        exceeds(faults(arrived, latest), EXPECTED(baseline, faults, span), span, budget->faults))
         return "it read its programs again";
     return NULL;
 }
 
 const char *
-shrink_signs_find(const ShrinkBudget *budget, const ShrinkAmbient *ambient, const Sample *base,
+shrink_signs_find(const ShrinkBudget *budget, const ShrinkBaseline *baseline, const Sample *base,
                   const Sample *arrived, const Sample *latest)
 {
-    const char *sign = find_in_all(budget, ambient, base, latest);
+    const char *sign = find_in_all(budget, baseline, base, latest);
 
     if (!sign && arrived && latest->time_us > arrived->time_us)
-        sign = find_since_arrived(budget, ambient, arrived, latest);
+        sign = find_since_arrived(budget, baseline, arrived, latest);
     return sign;
 }
 
@@ -181,5 +272,5 @@ shrink_signs_stalled(const ShrinkBudget *budget, const Sample *arrived, const Sa
 {
     if (!both_tell(arrived, latest, SAMPLE_PRESSURE))
         return 0;
-    return CLAMP(counted(arrived->stall_some_us, latest->stall_some_us) / budget->stall_us, 0, 1);
+    return CLAMP(stalls_us(arrived, latest) / budget->stall_us, 0, 1);
 }

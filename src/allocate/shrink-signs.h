@@ -9,8 +9,7 @@
 
 #include "monitor/sample.h"
 
-/* What went on in the guest before anything was taken: a guest that reads files all day
- * is not hurt because it goes on doing so. Each a second. */
+/* What goes on in a guest, each a second. */
 typedef struct {
     double stall_us;
     double refaults;
@@ -19,10 +18,16 @@ typedef struct {
     double alloc_stalls;
 } ShrinkAmbient;
 
+/* What went on before anything was taken, which is what the rest is held against. */
+typedef struct {
+    ShrinkAmbient mean;
+    ShrinkAmbient noise; /* by how much it differed from sample to sample: standard deviations */
+} ShrinkBaseline;
+
 /* How much of a sign is borne. */
 typedef struct {
     double stall_us;     /* of waiting for memory, in the whole watch of six seconds */
-    double refaults;     /* pages a second beyond what is ambient */
+    double refaults;     /* pages a second beyond the baseline */
     double swap_in;      /* bytes a second */
     double faults;       /* major faults a second */
     double alloc_stalls; /* a second */
@@ -32,8 +37,21 @@ typedef struct {
 extern const ShrinkBudget shrink_budget_plain; /* for what the guest does not use */
 extern const ShrinkBudget shrink_budget_probe; /* for what it may use */
 
-/* Returns: the rates within the last seconds before @now, as far as they were told. */
-ShrinkAmbient shrink_signs_ambient(const SampleRing *ring, gint64 now);
+/* Returns: the rates from one sample to a later one, as far as both tell them. */
+ShrinkAmbient shrink_signs_rates(const Sample *from, const Sample *to);
+
+/*
+ * shrink_signs_baseline:
+ * @since: what is older is no part of it: the guest was giving up memory then; 0: all is
+ *
+ * Returns: the rates within the last seconds before @now, as far as they were told.
+ */
+ShrinkBaseline shrink_signs_baseline(const SampleRing *ring, gint64 since, gint64 now);
+
+/* Returns: (nullable): static text: the sign that the guest shows more of already than would
+ *   be borne, before anything is taken. From such a guest nothing is to be taken: it lacks
+ *   memory as it is, and what more of that would be harm could not be told. */
+const char *shrink_signs_find_before(const ShrinkBudget *budget, const ShrinkBaseline *baseline);
 
 /* Returns: what is to stay available in a guest of @total bytes (a sixteenth of it, 256 MiB
  *   at most): as the agent is told to keep when it answers. */
@@ -48,7 +66,7 @@ guint64 shrink_signs_reserve(guint64 total);
  *
  * Returns: (nullable): static text: the sign that was found; NULL if there is none.
  */
-const char *shrink_signs_find(const ShrinkBudget *budget, const ShrinkAmbient *ambient,
+const char *shrink_signs_find(const ShrinkBudget *budget, const ShrinkBaseline *baseline,
                               const Sample *base, const Sample *arrived, const Sample *latest);
 
 /* Returns: which part of the stall budget was used up from @arrived to @latest, 0…1. */

@@ -31,8 +31,9 @@ static const char *const hold_texts[] = {
     [SHRINK_HOLD_UNDOING] = "given back what a shrink that hurt took",
     [SHRINK_HOLD_HURT] = "not shrunk: backing off after a shrink that hurt",
     [SHRINK_HOLD_REFUSED] = "not shrunk: backing off after its agent refused",
+    [SHRINK_HOLD_PRESSED] = "not tried: pressed",
 };
-G_STATIC_ASSERT(G_N_ELEMENTS(hold_texts) == SHRINK_HOLD_REFUSED + 1);
+G_STATIC_ASSERT(G_N_ELEMENTS(hold_texts) == SHRINK_HOLD_PRESSED + 1);
 
 const char *
 shrink_hold_describe(ShrinkHold hold)
@@ -122,6 +123,7 @@ keep(ShrinkTrial *trial, const Sample *latest, gint64 now)
     conclude(trial, SHRINK_OUTCOME_KEPT, NULL);
     trial->failures[trial->kind] = 0;
     trial->not_before[trial->kind] = now;
+    trial->settled_us = trial->has_arrived ? trial->arrived.time_us : now;
     trial->stalled = trial->has_arrived
                          ? shrink_signs_stalled(&shrink_budget_probe, &trial->arrived, latest)
                          : 0;
@@ -145,19 +147,23 @@ shrink_trial_abandon(ShrinkTrial *trial, gint64 now)
  * What the samples say
  */
 
+static const ShrinkBudget *
+budget_of(ShrinkKind kind)
+{
+    return kind == SHRINK_PROBE ? &shrink_budget_probe : &shrink_budget_plain;
+}
+
 /* Returns: (nullable): why the step is to be undone. */
 static const char *
 find_hurt(ShrinkTrial *trial, const ShrinkView *view)
 {
-    const ShrinkBudget *budget =
-        trial->kind == SHRINK_PROBE ? &shrink_budget_probe : &shrink_budget_plain;
     const Sample *latest = sample_ring_get(view->ring, 0);
 
     if (view->pressed)
         return "it came under pressure";
     if (!trial->has_base || !latest || latest->time_us <= trial->base.time_us)
         return NULL;
-    return shrink_signs_find(budget, &trial->ambient, &trial->base,
+    return shrink_signs_find(budget_of(trial->kind), &trial->baseline, &trial->base,
                              trial->has_arrived ? &trial->arrived : NULL, latest);
 }
 
@@ -191,7 +197,7 @@ begin(ShrinkTrial *trial, const ShrinkView *view, guint64 before, gint64 now)
     trial->has_arrived = FALSE;
     if (latest)
         trial->base = *latest;
-    trial->ambient = shrink_signs_ambient(view->ring, now);
+    trial->baseline = shrink_signs_baseline(view->ring, trial->settled_us, now);
     trial->watch_us = watch_us(trial);
     enter(trial, SHRINK_TRIAL_TAKING, now);
 }
@@ -336,7 +342,7 @@ shrink_trial_hold(const ShrinkTrial *trial, gint64 now)
     case SHRINK_TRIAL_REST:
         if (now < shrink_trial_not_before(trial))
             return trial->refused[trial->wanted] ? SHRINK_HOLD_REFUSED : SHRINK_HOLD_HURT;
-        return SHRINK_HOLD_ASKING;
+        return trial->pressed ? SHRINK_HOLD_PRESSED : SHRINK_HOLD_ASKING;
     case SHRINK_TRIAL_ANNOUNCED:
         break;
     }
@@ -360,6 +366,15 @@ step_size(const ShrinkTrial *trial, const ShrinkView *view, guint64 wanted, Shri
     return size - size % grain;
 }
 
+/* Returns: (nullable): by what the guest is pressed before anything is taken from it. */
+static const char *
+find_pressed(const ShrinkTrial *trial, const ShrinkView *view, ShrinkKind kind, gint64 now)
+{
+    const ShrinkBaseline baseline = shrink_signs_baseline(view->ring, trial->settled_us, now);
+
+    return shrink_signs_find_before(budget_of(kind), &baseline);
+}
+
 void
 shrink_trial_want(ShrinkTrial *trial, const ShrinkView *view, guint64 target, ShrinkKind kind,
                   gint64 now)
@@ -369,7 +384,12 @@ shrink_trial_want(ShrinkTrial *trial, const ShrinkView *view, guint64 target, Sh
     if (trial->state != SHRINK_TRIAL_REST || target >= view->requested)
         return;
     trial->wanted = kind;
+    trial->pressed = FALSE;
     if (view->pressed || now < not_before(trial, kind))
+        return;
+    trial->pressed_by = find_pressed(trial, view, kind, now);
+    trial->pressed = trial->pressed_by != NULL;
+    if (trial->pressed)
         return;
     size = step_size(trial, view, view->requested - target, kind);
     if (size == 0)

@@ -24,7 +24,8 @@
 
 typedef enum {
     /* Entered at the start, and when a trial has ended in any way. Nothing may be taken:
-     * a step must be wanted first, and its back-off be over. Left by shrink_trial_want(). */
+     * a step must be wanted first, its back-off be over, and the guest show no signs of harm
+     * already. Left by shrink_trial_want(). */
     SHRINK_TRIAL_REST,
     /* Entered when a step is wanted from a guest whose agent answers. Nothing may be
      * taken. Left by the answer; without one after ANSWER_US, as if there were no agent. */
@@ -53,6 +54,7 @@ typedef enum {
     SHRINK_HOLD_UNDOING,  /* the last step hurt and is taken back */
     SHRINK_HOLD_HURT,     /* backing off after a step that hurt */
     SHRINK_HOLD_REFUSED,  /* backing off after the guest refused */
+    SHRINK_HOLD_PRESSED,  /* it shows signs of harm already: see @pressed_by of the trial */
 } ShrinkHold;
 
 /* What a step takes. */
@@ -110,6 +112,9 @@ typedef struct {
     guint outcomes;               /* how many have ended: it changes when there is news */
     guint failures[SHRINK_KINDS]; /* without a success in between */
     double stalled;               /* of the latest step kept: part of the stall budget */
+    gboolean pressed;             /* nothing was tried when something was wanted last: it shows
+                                   * signs of harm already, ... */
+    const char *pressed_by;       /* ... namely this; static text, nullable */
 
     /* private */
     gint64 not_before[SHRINK_KINDS]; /* the next trial */
@@ -117,10 +122,11 @@ typedef struct {
     ShrinkKind wanted;               /* the last time that anything was */
     guint64 id;
     guint64 size;
-    gint64 since;    /* in this state */
-    gint64 watch_us; /* of the step in hand */
-    guint64 seen;    /* what was requested at the last look; 0: there was none */
-    ShrinkAmbient ambient;
+    gint64 since;      /* in this state */
+    gint64 watch_us;   /* of the step in hand */
+    guint64 seen;      /* what was requested at the last look; 0: there was none */
+    gint64 settled_us; /* when the guest had followed the latest step that was kept */
+    ShrinkBaseline baseline;
     Sample base, arrived;
     gboolean has_base, has_arrived, with_agent;
     ShrinkNotice notices[2]; /* to be fetched, the older first */

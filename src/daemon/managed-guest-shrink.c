@@ -134,6 +134,8 @@ managed_guest_describe_held_back(ManagedGuest *managed, gint64 now)
                                                   : limit_describe((Limit)bit));
         if (bit == LIMIT_TRIAL && (hold == SHRINK_HOLD_HURT || hold == SHRINK_HOLD_REFUSED))
             g_string_append_printf(text, ", for %.0f s", (double)left_us / G_USEC_PER_SEC);
+        if (bit == LIMIT_TRIAL && hold == SHRINK_HOLD_PRESSED)
+            g_string_append_printf(text, ": %s", managed->trial.pressed_by);
     }
     return g_string_free(text, FALSE);
 }

@@ -201,6 +201,7 @@ static gboolean
 make_sane(ShrinkTrial *trial)
 {
     trial->reason = NULL;
+    trial->pressed_by = NULL;
     memset(trial->notices, 0, sizeof trial->notices);
     return trial->state <= SHRINK_TRIAL_UNDOING && trial->kind < SHRINK_KINDS &&
            trial->wanted < SHRINK_KINDS && trial->ended_kind < SHRINK_KINDS &&

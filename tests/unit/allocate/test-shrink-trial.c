@@ -250,22 +250,125 @@ test_each_sign(void **state)
     assert_string_equal(s.trial.reason, "it came under pressure");
 }
 
+/* For @seconds, in each cycle @rise more of a counter, and every fourth time as much again
+ * times @uneven. */
+static void
+go_on(Stage *stage, guint64 *counter, guint seconds, guint64 rise, guint uneven)
+{
+    for (guint i = 0; i < 4 * seconds; i++) {
+        *counter += i % 4 == 0 ? (1 + uneven) * rise : rise;
+        cycle(stage, 0);
+    }
+}
+
 static void
 test_its_own_pace_is_no_sign(void **state)
 {
     Stage stage;
 
     stage_make(&stage, TRUE);
-    for (guint i = 0; i < 40; i++) {
-        stage.sample.refaults_file += 500;
-        cycle(&stage, 0);
-    }
+    go_on(&stage, &stage.sample.refaults_file, 10, 50, 0);
     take_step(&stage);
-    for (guint i = 0; i < 40; i++) {
-        stage.sample.refaults_file += 500;
-        cycle(&stage, 0);
-    }
+    go_on(&stage, &stage.sample.refaults_file, 10, 50, 0);
     assert_int_equal(stage.trial.outcome, SHRINK_OUTCOME_KEPT);
+    assert_notice(&stage, SHRINK_NOTICE_DONE);
+    /* And what is borne beyond it. */
+    take_step(&stage);
+    go_on(&stage, &stage.sample.refaults_file, 10, 50 + 60, 0);
+    assert_int_equal(stage.trial.outcome, SHRINK_OUTCOME_KEPT);
+    stage_make(&stage, TRUE);
+    go_on(&stage, &stage.sample.refaults_file, 10, 50, 0);
+    take_step(&stage);
+    go_on(&stage, &stage.sample.refaults_file, 10, 50 + 150, 0);
+    assert_int_equal(stage.trial.outcome, SHRINK_OUTCOME_HURT);
+}
+
+/* The same mean, in fits and starts: what would be harm in an even guest is none here, but a
+ * cache that no longer fits is. */
+static void
+test_uneven_pace_is_no_sign(void **state)
+{
+    Stage stage;
+
+    stage_make(&stage, TRUE);
+    go_on(&stage, &stage.sample.refaults_file, 10, 12, 13);
+    take_step(&stage);
+    go_on(&stage, &stage.sample.refaults_file, 10, 50 + 150, 0);
+    assert_int_equal(stage.trial.outcome, SHRINK_OUTCOME_KEPT);
+    stage_make(&stage, TRUE);
+    go_on(&stage, &stage.sample.refaults_file, 10, 12, 13);
+    take_step(&stage);
+    go_on(&stage, &stage.sample.refaults_file, 2, 1000, 0);
+    assert_int_equal(stage.trial.outcome, SHRINK_OUTCOME_HURT);
+}
+
+/* Who lacks memory as it is is left alone, with the reason, until ten seconds have been calm. */
+static void
+test_not_tried_where_pressed(void **state)
+{
+    Stage stage;
+    guint64 *counters[] = { &stage.sample.refaults_file, &stage.sample.swap_in,
+                            &stage.sample.stall_some_us, &stage.sample.alloc_stalls };
+    const guint64 rises[] = { 100, 300 << 10, 3000, 2 };
+    const char *const reasons[] = { "it reads again what it had given up",
+                                    "it reads back from swap", "its tasks wait for memory",
+                                    "its allocations stall" };
+
+    for (guint i = 0; i < G_N_ELEMENTS(counters); i++) {
+        stage_make(&stage, TRUE);
+        go_on(&stage, counters[i], 10, rises[i], 0);
+        cycle(&stage, 960 * MIB);
+        assert_int_equal(stage.trial.state, SHRINK_TRIAL_REST);
+        assert_notice(&stage, SHRINK_NOTICE_NONE);
+        assert_int_equal(shrink_trial_hold(&stage.trial, stage.now), SHRINK_HOLD_PRESSED);
+        assert_string_equal(stage.trial.pressed_by, reasons[i]);
+        assert_int_equal(stage.trial.outcomes, 0);
+        go_on(&stage, counters[i], 10, 0, 0);
+        cycle(&stage, 960 * MIB);
+        assert_int_equal(stage.trial.state, SHRINK_TRIAL_ANNOUNCED);
+        assert_false(stage.trial.pressed);
+    }
+}
+
+/* A probe bears a quarter of that; and what giving memory up cost is none of the next
+ * step's baseline. */
+static void
+test_pressed_for_a_probe(void **state)
+{
+    Stage stage;
+
+    stage_make(&stage, FALSE);
+    go_on(&stage, &stage.sample.major_faults, 10, 10, 0);
+    cycle(&stage, 0);
+    shrink_trial_want(&stage.trial, &stage.view, 960 * MIB, SHRINK_PROBE, stage.now);
+    assert_string_equal(stage.trial.pressed_by, "it reads its programs again");
+    shrink_trial_want(&stage.trial, &stage.view, 960 * MIB, SHRINK_PLAIN, stage.now);
+    assert_int_equal(stage.trial.state, SHRINK_TRIAL_GRANTED);
+
+    stage_make(&stage, TRUE);
+    take_step(&stage);
+    stage.sample.stall_some_us += 900000;
+    cycle(&stage, 0);
+    go_on(&stage, &stage.sample.stall_some_us, 6, 0, 0);
+    assert_int_equal(stage.trial.outcome, SHRINK_OUTCOME_KEPT);
+    cycle(&stage, 900 * MIB);
+    assert_int_equal(stage.trial.state, SHRINK_TRIAL_ANNOUNCED);
+}
+
+/* Others' need asks for no trial; what comes of it is held against the baseline all the same. */
+static void
+test_forced_where_pressed(void **state)
+{
+    for (guint rise = 500; rise <= 1000; rise += 500) {
+        Stage stage;
+
+        stage_make(&stage, TRUE);
+        go_on(&stage, &stage.sample.refaults_file, 10, 500, 0);
+        give(&stage, 900 * MIB);
+        go_on(&stage, &stage.sample.refaults_file, 12, rise, 0);
+        assert_int_equal(stage.trial.outcome,
+                         rise == 500 ? SHRINK_OUTCOME_KEPT : SHRINK_OUTCOME_HURT);
+    }
 }
 
 /* A guest that refuses is asked at ever longer intervals. */
@@ -412,6 +515,16 @@ random_sample(Stage *stage, guint64 *random)
         tell(stage);
 }
 
+static gboolean
+is_calm(Stage *stage, ShrinkKind kind)
+{
+    const ShrinkBaseline baseline =
+        shrink_signs_baseline(&stage->ring, stage->trial.settled_us, stage->now);
+
+    return !shrink_signs_find_before(
+        kind == SHRINK_PROBE ? &shrink_budget_probe : &shrink_budget_plain, &baseline);
+}
+
 /*
  * A hostile guest and a planner that always wants less, down to a floor, and always gets
  * what the trial allows: it takes one step at a time, each is watched in full before the
@@ -470,10 +583,12 @@ run_world(guint64 world_seed)
             }
             give(&stage, to);
         }
+        was = stage.trial.state;
         shrink_trial_want(&stage.trial, &stage.view,
                           stage.view.requested -
                               MIN(stage.view.requested, draw(&random, 200) * MIB),
                           kind, stage.now);
+        check(stage.trial.state == was || is_calm(&stage, kind));
         while (shrink_trial_next_notice(&stage.trial, &notice)) {
             if (notice.kind == SHRINK_NOTICE_SHRINK && draw(&random, 3) > 0)
                 shrink_trial_answer(&stage.trial, notice.id, draw(&random, 4) > 0, NULL, stage.now);
@@ -616,7 +731,7 @@ test_words(void **state)
 
     for (ShrinkTrialState s = SHRINK_TRIAL_REST; s <= SHRINK_TRIAL_UNDOING; s++)
         assert_non_null(shrink_trial_state_name(s));
-    for (ShrinkHold hold = SHRINK_HOLD_NONE; hold <= SHRINK_HOLD_REFUSED; hold++)
+    for (ShrinkHold hold = SHRINK_HOLD_NONE; hold <= SHRINK_HOLD_PRESSED; hold++)
         assert_non_null(shrink_hold_describe(hold));
     assert_true(probe_mode_parse("never", &mode));
     assert_int_equal(mode, PROBE_NEVER);
@@ -635,6 +750,10 @@ main(void)
         cmocka_unit_test(test_step_that_hurts_is_taken_back),
         cmocka_unit_test(test_each_sign),
         cmocka_unit_test(test_its_own_pace_is_no_sign),
+        cmocka_unit_test(test_uneven_pace_is_no_sign),
+        cmocka_unit_test(test_not_tried_where_pressed),
+        cmocka_unit_test(test_pressed_for_a_probe),
+        cmocka_unit_test(test_forced_where_pressed),
         cmocka_unit_test(test_refusals_are_backed_off),
         cmocka_unit_test(test_silent_agent),
         cmocka_unit_test(test_forced_step),
