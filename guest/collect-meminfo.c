@@ -5,6 +5,7 @@
 
 #include "guest/proc-lines.h"
 
+/* What is told in two rows is their sum: the page cache of block devices stands apart. */
 static const struct {
     const char *name;
     size_t offset;
@@ -12,6 +13,7 @@ static const struct {
     { "MemTotal:", offsetof(StatsSample, total) },
     { "MemFree:", offsetof(StatsSample, free) },
     { "MemAvailable:", offsetof(StatsSample, available) },
+    { "Buffers:", offsetof(StatsSample, cached) },
     { "Cached:", offsetof(StatsSample, cached) },
     { "SwapTotal:", offsetof(StatsSample, swap_total) },
     { "SwapFree:", offsetof(StatsSample, swap_free) },
@@ -23,6 +25,15 @@ static const struct {
 
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 
+static void
+add_kib(uint64_t *bytes, uint64_t kib)
+{
+    uint64_t before = *bytes == STATS_MISSING ? 0 : *bytes;
+
+    if (kib < (STATS_MISSING - before) / 1024)
+        *bytes = before + kib * 1024;
+}
+
 /* The last row is the last in the file too, in all kernels. */
 bool
 collect_meminfo_line(void *sample, char *line)
@@ -33,10 +44,8 @@ collect_meminfo_line(void *sample, char *line)
     for (size_t i = 0; i < ROWS; i++) {
         if (strlen(rows[i].name) != length || memcmp(rows[i].name, line, length) != 0)
             continue;
-        if (proc_lines_number(line + length, &kib) && kib < STATS_MISSING / 1024) {
-            kib *= 1024;
-            memcpy((char *)sample + rows[i].offset, &kib, sizeof(kib));
-        }
+        if (proc_lines_number(line + length, &kib))
+            add_kib((void *)((char *)sample + rows[i].offset), kib);
         return i + 1 < ROWS;
     }
     return true;
