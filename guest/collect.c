@@ -133,4 +133,6 @@ collector_complete(Collector *collector, StatsSample *sample, int64_t now)
     refresh_blocks(collector, sample->total, now);
     sample->blocks_count = collector->blocks.count;
     memcpy(sample->blocks, collector->blocks.groups, sizeof(sample->blocks));
+    sample->run_count = collector->blocks.run_count;
+    memcpy(sample->runs, collector->blocks.runs, sizeof(sample->runs));
 }

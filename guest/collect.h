@@ -16,6 +16,8 @@
 typedef struct {
     StatsBlocks groups[STATS_BLOCKS_MOST];
     size_t count;
+    StatsBlockRun runs[STATS_RUNS_MOST];
+    size_t run_count;
 } CollectedBlocks;
 
 typedef struct {

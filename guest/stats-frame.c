@@ -58,6 +58,7 @@ typedef struct {
 
 static_assert(sizeof(StatsZone) == COLUMNS * sizeof(uint64_t), "a zone is a row");
 static_assert(sizeof(StatsBlocks) == COLUMNS * sizeof(uint64_t), "blocks are a row");
+static_assert(sizeof(StatsBlockRun) == COLUMNS * sizeof(uint64_t), "a run is a row");
 
 static const Field welcome_fields[] = {
     NUMBER(1, welcome.flags, false),   NUMBER(2, welcome.period_us, false),
@@ -105,6 +106,7 @@ static const Field sample_fields[] = {
     NUMBER(22, sample.stall_full_us, false),
     ROWS(23, sample.zones, STATS_ZONES_MOST, sample.zone_count),
     ROWS(24, sample.blocks, STATS_BLOCKS_MOST, sample.blocks_count),
+    ROWS(25, sample.runs, STATS_RUNS_MOST, sample.run_count),
 };
 static const Field urgent_fields[] = {
     NUMBER(1, urgent.time_us, true), NUMBER(2, urgent.available, true),
@@ -139,7 +141,8 @@ static const Layout layouts[] = {
 
 /* The largest is a sample: 22 numbers and all rows. */
 static_assert(STATS_FRAME_HEADER + 22 * (FIELD_HEADER + 8) +
-                      (STATS_ZONES_MOST + STATS_BLOCKS_MOST) * (FIELD_HEADER + COLUMNS * 8) <=
+                      (STATS_ZONES_MOST + STATS_BLOCKS_MOST + STATS_RUNS_MOST) *
+                          (FIELD_HEADER + COLUMNS * 8) <=
                   STATS_FRAME_MOST,
               "every frame fits");
 

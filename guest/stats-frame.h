@@ -26,6 +26,7 @@
 
 #define STATS_ZONES_MOST  8
 #define STATS_BLOCKS_MOST 24
+#define STATS_RUNS_MOST   32
 
 /* Bit 7 is set in what a guest says. */
 typedef enum {
@@ -125,13 +126,21 @@ typedef struct {
     uint64_t size;
 } StatsBlocks;
 
+/* Memory blocks with numbers that follow each other, all of one state and zone. */
+typedef struct {
+    uint64_t first; /* number: its address / block_size of the HELLO */
+    uint64_t count;
+    uint64_t state; /* StatsBlockState */
+    uint64_t zone;  /* StatsZoneKind; OTHER unless online */
+} StatsBlockRun;
+
 typedef struct {
     uint64_t time_us; /* always: on a clock of the guest that never runs backwards */
     /* /proc/meminfo */
     uint64_t total; /* always */
     uint64_t free;  /* always */
     uint64_t available;
-    uint64_t cached;
+    uint64_t cached; /* of files and block devices */
     uint64_t dirty;
     uint64_t shmem;
     uint64_t slab_reclaimable;
@@ -156,6 +165,8 @@ typedef struct {
     StatsZone zones[STATS_ZONES_MOST];
     size_t blocks_count;
     StatsBlocks blocks[STATS_BLOCKS_MOST];
+    size_t run_count;
+    StatsBlockRun runs[STATS_RUNS_MOST]; /* of the lowest numbers; there may be more */
 } StatsSample;
 
 typedef enum {

@@ -155,7 +155,17 @@ print_zones(GVariant *values)
     }
 }
 
-/* "online in Movable: 2 of 256 MiB in all". */
+/* Returns: (transfer full): "online in Movable", "offline". */
+static char *
+describe_onlining(GVariant *blocks)
+{
+    const char *state = stat_text(blocks, "state");
+
+    return g_str_equal(state, "online") ? g_strdup_printf("online in %s", stat_text(blocks, "zone"))
+                                        : g_strdup(state);
+}
+
+/* "2 online in Movable, 256 MiB". */
 static void
 print_blocks(GVariant *values)
 {
@@ -163,17 +173,34 @@ print_blocks(GVariant *values)
 
     for (gsize i = 0; blocks && i < g_variant_n_children(blocks); i++) {
         g_autoptr(GVariant) block = g_variant_get_child_value(blocks, i);
-        const char *state = stat_text(block, "state");
-        g_autofree char *all = NULL, *text = NULL;
+        g_autofree char *how = describe_onlining(block), *all = NULL, *text = NULL;
         guint64 count = 0, size = 0;
 
         g_variant_lookup(block, "count", "t", &count);
         g_variant_lookup(block, "size", "t", &size);
         all = size_format(size);
-        text = g_strdup_printf("%" G_GUINT64_FORMAT " %s%s%s, %s", count, state,
-                               g_str_equal(state, "online") ? " in " : "",
-                               g_str_equal(state, "online") ? stat_text(block, "zone") : "", all);
+        text = g_strdup_printf("%" G_GUINT64_FORMAT " %s, %s", count, how, all);
         output_print_field("Blocks", text);
+    }
+}
+
+/* "32 to 37: online in Movable". */
+static void
+print_runs(GVariant *values)
+{
+    g_autoptr(GVariant) runs = g_variant_lookup_value(values, "runs", G_VARIANT_TYPE("aa{sv}"));
+
+    for (gsize i = 0; runs && i < g_variant_n_children(runs); i++) {
+        g_autoptr(GVariant) run = g_variant_get_child_value(runs, i);
+        g_autofree char *how = describe_onlining(run), *text = NULL;
+        guint64 first = 0, count = 0;
+
+        g_variant_lookup(run, "first", "t", &first);
+        g_variant_lookup(run, "count", "t", &count);
+        text = count > 1 ? g_strdup_printf("%" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT ": %s",
+                                           first, first + count - 1, how)
+                         : g_strdup_printf("%" G_GUINT64_FORMAT ": %s", first, how);
+        output_print_field("Block", text);
     }
 }
 
@@ -193,6 +220,7 @@ print_once(const char *name, GVariant *values)
     print_channel(values);
     print_zones(values);
     print_blocks(values);
+    print_runs(values);
 }
 
 static void

@@ -84,24 +84,48 @@ zones_variant(const StatsSample *sample)
     return g_variant_builder_end(&all);
 }
 
+static const char *
+block_state_name(guint64 state)
+{
+    static const char *const names[] = { "offline", "online", "going offline" };
+
+    G_STATIC_ASSERT(G_N_ELEMENTS(names) == STATS_BLOCK_STATE_COUNT);
+    return names[state < STATS_BLOCK_STATE_COUNT ? state : STATS_BLOCK_OFFLINE];
+}
+
 static GVariant *
 blocks_variant(const StatsSample *sample)
 {
-    static const char *const states[] = { "offline", "online", "going offline" };
     GVariantBuilder all;
 
-    G_STATIC_ASSERT(G_N_ELEMENTS(states) == STATS_BLOCK_STATE_COUNT);
     g_variant_builder_init(&all, G_VARIANT_TYPE("aa{sv}"));
     for (gsize i = 0; i < sample->blocks_count; i++) {
         const StatsBlocks *blocks = &sample->blocks[i];
         g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(NULL);
 
-        g_variant_dict_insert(
-            &dict, "state", "s",
-            states[blocks->state < STATS_BLOCK_STATE_COUNT ? blocks->state : STATS_BLOCK_OFFLINE]);
+        g_variant_dict_insert(&dict, "state", "s", block_state_name(blocks->state));
         g_variant_dict_insert(&dict, "zone", "s", zone_name(blocks->zone));
         g_variant_dict_insert(&dict, "count", "t", blocks->count);
         g_variant_dict_insert(&dict, "size", "t", blocks->size);
+        g_variant_builder_add_value(&all, g_variant_dict_end(&dict));
+    }
+    return g_variant_builder_end(&all);
+}
+
+static GVariant *
+runs_variant(const StatsSample *sample)
+{
+    GVariantBuilder all;
+
+    g_variant_builder_init(&all, G_VARIANT_TYPE("aa{sv}"));
+    for (gsize i = 0; i < sample->run_count; i++) {
+        const StatsBlockRun *run = &sample->runs[i];
+        g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(NULL);
+
+        g_variant_dict_insert(&dict, "first", "t", run->first);
+        g_variant_dict_insert(&dict, "count", "t", run->count);
+        g_variant_dict_insert(&dict, "state", "s", block_state_name(run->state));
+        g_variant_dict_insert(&dict, "zone", "s", zone_name(run->zone));
         g_variant_builder_add_value(&all, g_variant_dict_end(&dict));
     }
     return g_variant_builder_end(&all);
@@ -121,6 +145,7 @@ add_agent(GVariantDict *dict, const AgentClaims *claims)
     if (claims->sampled) {
         g_variant_dict_insert_value(dict, "zones", zones_variant(&claims->latest));
         g_variant_dict_insert_value(dict, "blocks", blocks_variant(&claims->latest));
+        g_variant_dict_insert_value(dict, "runs", runs_variant(&claims->latest));
     }
 }
 

@@ -205,7 +205,11 @@ test_stats_by_an_agent(void **state)
             " 'zones': <[{'zone': <'Movable'>, 'managed': <uint64 134217728>,"
             "             'free': <uint64 67108864>}]>,"
             " 'blocks': <[{'state': <'online'>, 'zone': <'Movable'>, 'count': <uint64 1>,"
-            "              'size': <uint64 134217728>}]>}"));
+            "              'size': <uint64 134217728>}]>,"
+            " 'runs': <[{'first': <uint64 0>, 'count': <uint64 2>, 'state': <'online'>,"
+            "            'zone': <'DMA32'>},"
+            "           {'first': <uint64 32>, 'count': <uint64 1>, 'state': <'offline'>,"
+            "            'zone': <'other'>}]>}"));
     bus_fixture_assert_runs("stats web", "fresh, 0.4 s old, by its agent\n");
     bus_fixture_assert_runs("stats web", "Some stalled: 1.500 s\n");
     bus_fixture_assert_runs("stats web", "By balloon:   0.9 s ago\n");
@@ -215,6 +219,8 @@ test_stats_by_an_agent(void **state)
     bus_fixture_assert_runs("stats web", "Channel:      open\n");
     bus_fixture_assert_runs("stats web", "Zone Movable: 128 MiB, 64 MiB free\n");
     bus_fixture_assert_runs("stats web", "Blocks:       1 online in Movable, 128 MiB\n");
+    bus_fixture_assert_runs("stats web", "Block:        0 to 1: online in DMA32\n");
+    bus_fixture_assert_runs("stats web", "Block:        32: offline\n");
     node = bus_fixture_run_json("stats web --json", 0);
     object = json_node_get_object(node);
     assert_int_equal(json_object_get_int_member(object, "urgent_requests"), 3);

@@ -139,7 +139,7 @@ test_an_old_kernel_tells_what_it_has(void **state)
     collect("linux-3.10-form", &frame, TRUE);
     assert_int_equal(sample->total, 500412 * KIB);
     assert_true(sample->available == STATS_MISSING);
-    assert_int_equal(collect_available(sample), (211020 + 120000 - 20000) * KIB);
+    assert_int_equal(collect_available(sample), (211020 + 1024 + 120000 - 20000) * KIB);
     assert_true(sample->swap_total == STATS_MISSING);
     assert_int_equal(sample->swap_in, 11 * 4096);
     assert_int_equal(sample->swap_out, 22 * 4096);
@@ -282,6 +282,38 @@ counts_folders(const char *root)
 }
 
 static void
+assert_run(const StatsBlockRun *run, guint64 first, guint64 count, StatsBlockState state,
+           StatsZoneKind zone)
+{
+    assert_int_equal(run->first, first);
+    assert_int_equal(run->count, count);
+    assert_int_equal(run->state, state);
+    assert_int_equal(run->zone, zone);
+}
+
+/* A guest may have more runs than a frame has room for, and blocks with any number. */
+static void
+test_runs_are_bounded(void **state)
+{
+    const char *root = ((Folder *)*state)->path;
+    Collector collector;
+    StatsFrame frame;
+
+    put_file(root, "proc/meminfo", "MemTotal: 1000 kB\nMemFree: 10 kB\n");
+    put_file(root, "sys/devices/system/memory/block_size_bytes", "8000000\n");
+    put_block(root, 4000000000u, "online\n", "Normal\n");
+    for (guint i = 0; i < 2 * STATS_RUNS_MOST; i++)
+        put_block(root, i, i % 2 ? "offline\n" : "online\n", "Movable\n");
+    assert_true(collector_open(&collector, root));
+    complete(&collector, &frame, 1);
+    assert_int_equal(frame.sample.run_count, STATS_RUNS_MOST);
+    for (guint i = 0; i < STATS_RUNS_MOST; i++)
+        assert_int_equal(frame.sample.runs[i].first, i);
+    assert_int_equal(find_blocks(&frame.sample, STATS_BLOCK_ONLINE, STATS_ZONE_NORMAL)->count, 1);
+    collector_close(&collector);
+}
+
+static void
 test_blocks_are_grouped_and_read_again_when_something_changed(void **state)
 {
     const char *root = ((Folder *)*state)->path;
@@ -309,6 +341,12 @@ test_blocks_are_grouped_and_read_again_when_something_changed(void **state)
                      12800 * MIB);
     assert_int_equal(find_blocks(sample, STATS_BLOCK_OFFLINE, STATS_ZONE_OTHER)->count, 1);
     assert_int_equal(find_blocks(sample, STATS_BLOCK_GOING_OFFLINE, STATS_ZONE_OTHER)->count, 1);
+    assert_int_equal(sample->run_count, 5);
+    assert_run(&sample->runs[0], 0, 1, STATS_BLOCK_ONLINE, STATS_ZONE_OTHER);
+    assert_run(&sample->runs[1], 1, 1, STATS_BLOCK_ONLINE, STATS_ZONE_NORMAL);
+    assert_run(&sample->runs[2], 32, 100, STATS_BLOCK_ONLINE, STATS_ZONE_MOVABLE);
+    assert_run(&sample->runs[3], 200, 1, STATS_BLOCK_OFFLINE, STATS_ZONE_OTHER);
+    assert_run(&sample->runs[4], 201, 1, STATS_BLOCK_GOING_OFFLINE, STATS_ZONE_OTHER);
 
     /* Nothing is seen to have changed for a minute. */
     put_block(root, 200, "online\n", "Movable\n");
@@ -427,6 +465,7 @@ main(void)
         cmocka_unit_test(test_an_old_kernel_tells_what_it_has),
         cmocka_unit_test(test_garbage_is_missing),
         cmocka_unit_test(test_no_meminfo_is_an_error),
+        cmocka_unit_test_setup_teardown(test_runs_are_bounded, make_folder, drop_folder),
         cmocka_unit_test_setup_teardown(
             test_blocks_are_grouped_and_read_again_when_something_changed, make_folder,
             drop_folder),

@@ -68,6 +68,8 @@ fill_sample(StatsSample *sample)
     fill_numbers(sample->zones, sample->zone_count * sizeof(StatsZone), 0);
     sample->blocks_count = (gsize)g_rand_int_range(dice, 0, STATS_BLOCKS_MOST + 1);
     fill_numbers(sample->blocks, sample->blocks_count * sizeof(StatsBlocks), 0);
+    sample->run_count = (gsize)g_rand_int_range(dice, 0, STATS_RUNS_MOST + 1);
+    fill_numbers(sample->runs, sample->run_count * sizeof(StatsBlockRun), 0);
 }
 
 static void
@@ -171,6 +173,7 @@ test_the_largest_frame_fits_and_no_byte_is_written_beyond_the_room(void **state)
     fill_numbers(&frame.sample.time_us, offsetof(StatsSample, zone_count), 0);
     frame.sample.zone_count = STATS_ZONES_MOST;
     frame.sample.blocks_count = STATS_BLOCKS_MOST;
+    frame.sample.run_count = STATS_RUNS_MOST;
     length = stats_frame_encode(&frame, bytes, STATS_FRAME_MOST);
     assert_in_range(length, 1000, STATS_FRAME_MOST);
     for (gsize room = 0; room < length; room++) {
@@ -213,18 +216,20 @@ test_after_every_truncation_the_next_frame_is_found(void **state)
         for (gsize cut = 0; cut < length; cut++) {
             StatsFrameStream stream;
             StatsFrame frame;
+            gsize count;
 
             stats_frame_stream_start(&stream);
             push_all(&stream, bytes, cut);
             assert_false(stats_frame_stream_pop(&stream, &frame));
-            /* Enough of them to fill up what the broken one claims. */
-            for (guint i = 0; i < 40; i++)
+            /* Enough of them to fill up whatever the broken one claims. */
+            count = stats_frame_stream_room(&stream) / next_length;
+            for (gsize i = 0; i < count; i++)
                 push_all(&stream, next, next_length);
-            for (guint i = 0; i < 40; i++)
+            for (gsize i = 0; i < count; i++)
                 assert_pops_answer(&stream, 4711);
             assert_false(stats_frame_stream_pop(&stream, &frame));
             assert_int_equal(stream.noise, cut);
-            assert_int_equal(stream.frames, 40);
+            assert_int_equal(stream.frames, count);
         }
     }
 }
@@ -345,8 +350,10 @@ test_nested_headers_are_not_summed_up_for_ever(void **state)
     any_frame(&frame, STATS_FRAME_SAMPLE);
     frame.sample.zone_count = STATS_ZONES_MOST;
     frame.sample.blocks_count = STATS_BLOCKS_MOST;
+    frame.sample.run_count = STATS_RUNS_MOST;
     fill_numbers(frame.sample.zones, sizeof(frame.sample.zones), 0);
     fill_numbers(frame.sample.blocks, sizeof(frame.sample.blocks), 0);
+    fill_numbers(frame.sample.runs, sizeof(frame.sample.runs), 0);
     length = stats_frame_encode(&frame, header, sizeof(header));
     for (gsize at = 0; at + STATS_FRAME_HEADER <= sizeof(nested); at += STATS_FRAME_HEADER)
         memcpy(nested + at, header, STATS_FRAME_HEADER);
