@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The inside of a ManagedGuest: what its life (managed-guest.c) and the orders of an
- * administrator (managed-guest-orders.c) share. For nobody else.
+ * The inside of a ManagedGuest: what the files of that name share, each of which has a part of
+ * its life: managed-guest.c what is wanted of it, the others what it does (-follow), its
+ * administrator's orders (-orders, -word), its agent's channel (-channel) and requests (-urgent),
+ * its shrinks (-shrink) and what it does with what it got (-uptake). For nobody else.
  */
 #pragma once
 
@@ -56,6 +58,21 @@ struct _ManagedGuest {
 /* Tells an event of the guest. */
 void managed_guest_tell(ManagedGuest *managed, EventKind kind, GLogLevelFlags level,
                         const char *format, ...) G_GNUC_PRINTF(4, 5);
+
+/* Announces that the guest's status is another. */
+void managed_guest_changed(ManagedGuest *managed);
+
+/* Hears the guest and its Resize from now on. */
+void managed_guest_follow_start(ManagedGuest *managed);
+
+/* The guest was observed for the first time: takes over, or works out, what is wanted of it. */
+void managed_guest_adopt(ManagedGuest *managed);
+
+/* Returns: whether what the guest is brought to may be another now, with the same intent. */
+gboolean managed_guest_work_out_limits(ManagedGuest *managed);
+
+/* Gives the Resize the target that follows from the intent. @insist: as for resize_set_target(). */
+void managed_guest_pursue(ManagedGuest *managed, gboolean insist);
 
 /* The guest starts: forgets all of its shrinks. */
 void managed_guest_shrink_start(ManagedGuest *managed);
