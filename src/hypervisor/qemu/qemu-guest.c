@@ -12,11 +12,8 @@
  * is no silence: while a DIMM is being plugged, time-outs of other commands do
  * not count.
  *
- * Orphaned backends are swept when there may be some: at the beginning, when a
- * DIMM of ours has gone, when plugging failed, when the guest restarted, and
- * after a long time in any case. A sweep begins with an observation, since that
- * is when somebody cares for the guest. It takes nothing away while a DIMM is
- * being plugged, whose backend is in use only a moment later.
+ * Orphaned backends are swept (qemu-sweep.h) after an observation, since that is when
+ * somebody cares for the guest.
  *
  * What the balloon was asked to hold is remembered from our own orders, until
  * the balloon moves although it had reached it: then somebody else has asked.
@@ -28,7 +25,7 @@
 #include "hypervisor/qemu/qemu-describe.h"
 #include "hypervisor/qemu/qemu-dimms.h"
 #include "hypervisor/qemu/qemu-observe.h"
-#include "hypervisor/qemu/qemu-orphans.h"
+#include "hypervisor/qemu/qemu-sweep.h"
 #include "qmp/qmp-balloon.h"
 #include "qmp/qmp-error.h"
 
@@ -41,7 +38,6 @@ struct _QemuGuest {
     QemuMachine *machine;
     QemuLimits *limits;
     char *channel;
-    const QemuTuning *tuning;
     DimmBook *dimms;
     GHashTable *paths; /* of devices without an id: qemu_observe_async() */
     guint departures;  /* devices that went */
@@ -55,9 +51,7 @@ struct _QemuGuest {
     guint64 balloon_asked;    /* to hold; NOBODY_KNOWS */
     gboolean balloon_reached; /* it has held that since */
 
-    gboolean sweep_due;
-    gboolean sweeping;
-    gint64 swept_us; /* when a sweep began */
+    QemuSweep *sweep;
 
     GQueue collectors;        /* GTasks that wait for the end of a collection */
     guint collection_waiting; /* its commands that have not been answered */
@@ -101,56 +95,6 @@ judge(QemuGuest *self, GError *error)
 }
 
 /*
- * Orphans
- */
-
-static void
-on_orphan_removed(GObject *source, GAsyncResult *result, gpointer user_data)
-{
-    g_autofree char *what = user_data;
-    g_autoptr(GError) error = NULL;
-
-    if (qmp_client_execute_done(QMP_CLIENT(source), result, &error))
-        g_debug("%s: removed, nothing used it", what);
-    else
-        g_debug("%s: cannot be removed: %s", what, error->message);
-}
-
-static void
-on_orphans(GObject *source, GAsyncResult *result, gpointer user_data)
-{
-    g_autoptr(QemuGuest) self = user_data;
-    g_autoptr(GPtrArray) orphans = qemu_orphans_find_finish(QMP_CLIENT(source), result, NULL);
-
-    self->sweeping = FALSE;
-    if (!orphans || self->plugging) {
-        self->sweep_due = TRUE;
-        return;
-    }
-    for (guint i = 0; i < orphans->len; i++) {
-        const char *id = orphans->pdata[i];
-
-        qmp_memory_backend_del_async(
-            self->client, id, NULL, on_orphan_removed,
-            g_strdup_printf("%s: memory backend %s", guest_get_name(MEMPLUG_GUEST(self)), id));
-    }
-}
-
-static void
-sweep(QemuGuest *self)
-{
-    gint64 now = g_get_monotonic_time();
-
-    if (self->sweeping || self->plugging ||
-        (!self->sweep_due && now - self->swept_us < self->tuning->sweep_us))
-        return;
-    self->sweeping = TRUE;
-    self->sweep_due = FALSE;
-    self->swept_us = now;
-    qemu_orphans_find_async(self->client, NULL, on_orphans, g_object_ref(self));
-}
-
-/*
  * Events
  */
 
@@ -175,8 +119,8 @@ on_event(QmpClient *client, const char *name, JsonObject *data, gint64 time, gpo
         self->balloon_reached = FALSE; /* QEMU remembers what was asked, the guest begins anew */
     if (event->kind == QMP_MEMORY_EVENT_DEVICE_DELETED || event->kind == QMP_MEMORY_EVENT_RESET) {
         self->departures++;
-        self->sweep_due = TRUE;
-        sweep(self);
+        qemu_sweep_ask(self->sweep);
+        qemu_sweep_begin(self->sweep);
     }
     if (qemu_dimms_take_event(self->dimms, event, &told))
         guest_emit_memory_event(MEMPLUG_GUEST(self), &told);
@@ -232,7 +176,7 @@ on_observed(GObject *source, GAsyncResult *result, gpointer user_data)
         return;
     }
     annotate(self, memory);
-    sweep(self);
+    qemu_sweep_begin(self->sweep);
     g_task_return_pointer(task, memory, (GDestroyNotify)guest_memory_free);
 }
 
@@ -268,6 +212,13 @@ qemu_guest_observe_finish(Guest *guest, GAsyncResult *result, GError **error)
  */
 
 static void
+set_plugging(QemuGuest *self, gboolean plugging)
+{
+    self->plugging = plugging;
+    qemu_sweep_set_plugging(self->sweep, plugging);
+}
+
+static void
 on_acted(GObject *source, GAsyncResult *result, gpointer user_data)
 {
     g_autoptr(GTask) task = user_data;
@@ -277,14 +228,14 @@ on_acted(GObject *source, GAsyncResult *result, gpointer user_data)
     gboolean taken = qemu_act_finish(QMP_CLIENT(source), result, &error);
 
     self->acting = FALSE;
-    self->plugging = FALSE;
+    set_plugging(self, FALSE);
     error = judge(self, error);
     if (taken && step->kind == MEMORY_STEP_SET_BALLOON) {
         self->balloon_asked = step->size;
         self->balloon_reached = FALSE;
     }
     if (!taken && step->kind == MEMORY_STEP_PLUG_DIMM)
-        self->sweep_due = TRUE;
+        qemu_sweep_ask(self->sweep);
     if (taken)
         g_task_return_boolean(task, TRUE);
     else
@@ -308,7 +259,7 @@ qemu_guest_act_async(Guest *guest, const MemoryStep *step, GCancellable *cancell
         return;
     }
     self->acting = TRUE;
-    self->plugging = step->kind == MEMORY_STEP_PLUG_DIMM;
+    set_plugging(self, step->kind == MEMORY_STEP_PLUG_DIMM);
     g_task_set_task_data(task, g_memdup2(step, sizeof(*step)), g_free);
     qemu_act_async(self->client, self->machine, self->dimms, step, cancellable, on_acted,
                    g_steal_pointer(&task));
@@ -546,14 +497,13 @@ qemu_guest_new(const char *name, QmpClient *client, QemuMachine *machine, QemuLi
     self->machine = machine;
     self->limits = limits;
     self->channel = g_strdup(channel);
-    self->tuning = tuning;
     self->dimms = dimm_book_new(tuning->removal_us);
     self->running = machine->running;
-    self->sweep_due = TRUE;
+    self->sweep = qemu_sweep_new(client, name, tuning->sweep_us);
     g_signal_connect_object(client, "event", G_CALLBACK(on_event), self, 0);
     qemu_guest_refresh_limits(self);
     tell_state(self);
-    sweep(self);
+    qemu_sweep_begin(self->sweep);
     return self;
 }
 
@@ -570,6 +520,7 @@ qemu_guest_finalize(GObject *object)
 {
     QemuGuest *self = MEMPLUG_QEMU_GUEST(object);
 
+    qemu_sweep_free(self->sweep);
     g_object_unref(self->client);
     qemu_machine_free(self->machine);
     qemu_limits_free(self->limits);

@@ -18,7 +18,6 @@ G_DECLARE_FINAL_TYPE(QemuGuest, qemu_guest, MEMPLUG, QEMU_GUEST, Guest)
  * @machine: (transfer full): as read from @client
  * @limits: (transfer full): where its limits are kept
  * @channel: of the socket behind its stats channel; nothing need be there
- * @tuning: outlives the guest
  */
 QemuGuest *qemu_guest_new(const char *name, QmpClient *client, QemuMachine *machine,
                           QemuLimits *limits, const char *channel, const QemuTuning *tuning);
