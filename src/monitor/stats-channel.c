@@ -9,27 +9,20 @@
  *                               └──────┬───────┘        ▼
  *                                 misconduct ────▶ DROPPED ── until it is forgiven ──▶ opening
  *
- * One read is in flight while the channel is open, of at most READ_MOST bytes; what comes
- * of it is judged at once and the next read is left to the main loop, so that a guest
- * that talks without end has its turn among all others and no more. All that a channel can
- * take of our memory is in the struct below.
+ * Bytes come and go by a StatsLine, one each time that the channel is open. What comes is
+ * judged at once. All that a channel can take of our memory is in the struct below, and the line's.
  *
  * What we say waits in one place for each kind of frame: a newer WELCOME replaces
- * the one before, and one write is in flight. A guest that never reads
- * costs the one frame that its socket did not take, and those places.
+ * the one before. A guest that never reads costs the one frame that its socket did not take, and
+ * those places.
  *
- * Opening, reading and writing have callbacks that may come after the channel was closed: each
- * has a reference to the Line that it belongs to, and only the line that is
- * the channel's present one is heard.
+ * Opening has a callback that may come after the channel was stopped: it has a reference.
  */
 #include "monitor/stats-channel.h"
 
 #include <string.h>
 
-#define READ_MOST 4096
-
-/* Frames of the host have at most eight numbers of twelve bytes. */
-#define WRITE_ROOM 128
+#include "monitor/stats-line.h"
 
 const StatsChannelTuning stats_channel_tuning_default = {
     /* A QEMU that restarts, or another memplugd that leaves, is there again within a second. */
@@ -41,16 +34,6 @@ const StatsChannelTuning stats_channel_tuning_default = {
 
 /* What waits to be said; the latest of each. In the order in which it goes out. */
 typedef enum { SAY_WELCOME, SAY_SHRINK_END, SAY_SHRINK, SAY_COUNT } Say;
-
-/* The channel, open once. */
-typedef struct {
-    StatsChannel *channel; /* NULL once it is closed */
-    GIOStream *stream;
-    GCancellable *cancellable;
-    guint8 in[READ_MOST];
-    guint8 out[WRITE_ROOM];
-    gboolean writing;
-} Line;
 
 struct _StatsChannel {
     GObject parent;
@@ -64,7 +47,7 @@ struct _StatsChannel {
     GCancellable *opening; /* while the channel is being opened */
     guint retry;           /* source */
     guint delay_ms;
-    Line *line; /* while it is open */
+    StatsLine *line; /* while it is open */
 
     guint64 most;
     AgentClaims claims;
@@ -132,33 +115,6 @@ open_in(StatsChannel *channel, gint64 delay_ms)
         channel->retry = g_timeout_add((guint)MAX(delay_ms, 0), on_retry, channel);
 }
 
-/*
- * The line
- */
-
-static Line *
-line_ref(Line *line)
-{
-    return g_rc_box_acquire(line);
-}
-
-static void
-line_clear(gpointer data)
-{
-    Line *line = data;
-
-    g_object_unref(line->stream);
-    g_object_unref(line->cancellable);
-}
-
-static void
-line_unref(Line *line)
-{
-    g_rc_box_release_full(line, line_clear);
-}
-
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(Line, line_unref)
-
 /* Keeps what the stream of frames has counted. */
 static void
 settle_counts(StatsChannel *channel)
@@ -170,15 +126,11 @@ settle_counts(StatsChannel *channel)
 static void
 close_line(StatsChannel *channel)
 {
-    g_autoptr(Line) line = g_steal_pointer(&channel->line);
-
-    if (!line)
+    if (!channel->line)
         return;
     settle_counts(channel);
     memset(channel->waiting, 0, sizeof channel->waiting);
-    line->channel = NULL;
-    g_cancellable_cancel(line->cancellable);
-    g_io_stream_close_async(line->stream, G_PRIORITY_DEFAULT, NULL, NULL, NULL);
+    stats_line_close(g_steal_pointer(&channel->line));
 }
 
 /* The channel failed, or ended. */
@@ -200,43 +152,22 @@ lose(StatsChannel *channel, StatsChannelState state, const char *reason)
  * Saying
  */
 
-static void write_next(StatsChannel *channel);
-
-static void
-on_written(GObject *source, GAsyncResult *result, gpointer data)
-{
-    g_autoptr(Line) line = data;
-    g_autoptr(GError) error = NULL;
-    StatsChannel *channel = line->channel;
-    gboolean ok = g_output_stream_write_all_finish(G_OUTPUT_STREAM(source), result, NULL, &error);
-
-    line->writing = FALSE;
-    if (!channel)
-        return;
-    if (ok)
-        write_next(channel);
-    else
-        lose(channel, STATS_CHANNEL_CLOSED, error->message);
-}
-
 static void
 write_next(StatsChannel *channel)
 {
-    Line *line = channel->line;
-    gsize length;
-    guint next = 0;
+    gsize room, next = 0;
+    guint8 *at;
 
     while (next < SAY_COUNT && !channel->waiting[next])
         next++;
-    if (!line || line->writing || next == SAY_COUNT)
+    if (!channel->line || next == SAY_COUNT)
+        return;
+    at = stats_line_get_room(channel->line, &room);
+    if (!at)
         return;
     channel->waiting[next] = FALSE;
     channel->say[next].sequence = channel->sequence++;
-    length = stats_frame_encode(&channel->say[next], line->out, sizeof line->out);
-    line->writing = TRUE;
-    g_output_stream_write_all_async(g_io_stream_get_output_stream(line->stream), line->out, length,
-                                    G_PRIORITY_DEFAULT, line->cancellable, on_written,
-                                    line_ref(line));
+    stats_line_write(channel->line, stats_frame_encode(&channel->say[next], at, room));
 }
 
 static StatsFrame *
@@ -353,7 +284,7 @@ hear(StatsChannel *channel, const guint8 *bytes, gsize length)
                                       .malformed = frames->malformed };
     gint64 now = g_get_monotonic_time();
     AgentCharge charge = { .bytes = length };
-    Line *line = channel->line;
+    StatsLine *line = channel->line;
     StatsFrame frame;
 
     while (length > 0) {
@@ -377,24 +308,25 @@ hear(StatsChannel *channel, const guint8 *bytes, gsize length)
 }
 
 static void
-on_read(GObject *source, GAsyncResult *result, gpointer data)
+on_heard(gpointer owner, const guint8 *bytes, gsize length)
 {
-    g_autoptr(Line) line = data;
-    g_autoptr(GError) error = NULL;
-    gssize length = g_input_stream_read_finish(G_INPUT_STREAM(source), result, &error);
-    g_autoptr(StatsChannel) channel = line->channel ? g_object_ref(line->channel) : NULL;
+    g_autoptr(StatsChannel) channel = g_object_ref(owner);
 
-    if (!channel)
-        return;
-    if (length <= 0) {
-        lose(channel, STATS_CHANNEL_CLOSED, error ? error->message : "the guest's port has gone");
-        return;
-    }
-    hear(channel, line->in, (gsize)length);
-    if (line->channel)
-        g_input_stream_read_async(g_io_stream_get_input_stream(line->stream), line->in,
-                                  sizeof line->in, G_PRIORITY_DEFAULT, line->cancellable, on_read,
-                                  line_ref(line));
+    hear(channel, bytes, length);
+}
+
+static void
+on_written(gpointer owner)
+{
+    write_next(owner);
+}
+
+static void
+on_lost(gpointer owner, const char *reason)
+{
+    g_autoptr(StatsChannel) channel = g_object_ref(owner);
+
+    lose(channel, STATS_CHANNEL_CLOSED, reason);
 }
 
 /*
@@ -404,18 +336,15 @@ on_read(GObject *source, GAsyncResult *result, gpointer data)
 static void
 begin_line(StatsChannel *channel, GIOStream *stream)
 {
-    Line *line = g_rc_box_new0(Line);
+    static const StatsLineHandlers handlers = { on_heard, on_written, on_lost };
 
-    line->channel = channel;
-    line->stream = stream;
-    line->cancellable = g_cancellable_new();
-    channel->line = line;
+    channel->line = stats_line_new(stream, &handlers, channel);
     channel->counts.opened++;
     agent_claims_reopen(&channel->claims, g_get_monotonic_time());
     enter(channel, STATS_CHANNEL_SILENT, "no agent has greeted");
     say_welcome(channel, TRUE);
-    g_input_stream_read_async(g_io_stream_get_input_stream(stream), line->in, sizeof line->in,
-                              G_PRIORITY_DEFAULT, line->cancellable, on_read, line_ref(line));
+    if (channel->line) /* who was told has not stopped it */
+        stats_line_listen(channel->line);
 }
 
 static void
