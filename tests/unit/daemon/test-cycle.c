@@ -12,18 +12,13 @@
 
 #include <cmocka.h>
 
-#include "daemon/cycle.h"
 #include "tests/fake/await.h"
-#include "tests/fake/fake-hypervisor.h"
+#include "tests/unit/daemon/daemon-bed.h"
 
 #define MIB (G_GUINT64_CONSTANT(1) << 20)
 
 typedef struct {
-    FakeHypervisor *hypervisor;
-    Config *config;
-    IntentStore *intents;
-    Roster *roster;
-    Cycle *cycle;
+    DaemonBed daemon;
     guint events[EVENT_JOURNAL + 1];
     char *last_decision;
 } Bed;
@@ -44,25 +39,14 @@ on_event(Roster *roster, const Event *event, gpointer data)
 static void
 bed_start(Bed *bed, guint64 budget, gboolean dry_run)
 {
-    *bed = (Bed){ .hypervisor = fake_hypervisor_new() };
-    bed->config = config_load("/nonexistent/memplug.conf", FALSE, NULL);
-    bed->config->budget = budget;
-    bed->intents = intent_store_new_volatile();
-    bed->roster =
-        roster_new(MEMPLUG_HYPERVISOR(bed->hypervisor), bed->config, bed->intents, dry_run);
-    g_signal_connect(bed->roster, "event", G_CALLBACK(on_event), bed);
-    bed->cycle = cycle_new(MEMPLUG_HYPERVISOR(bed->hypervisor), bed->roster, bed->config, budget);
+    *bed = (Bed){ 0 };
+    daemon_bed_start(&bed->daemon, budget, dry_run, G_CALLBACK(on_event), bed);
 }
 
 static void
 bed_end(Bed *bed)
 {
-    cycle_free(bed->cycle);
-    g_object_unref(bed->roster);
-    await_quiet();
-    g_object_unref(bed->hypervisor);
-    intent_store_free(bed->intents);
-    config_free(bed->config);
+    daemon_bed_end(&bed->daemon);
     g_free(bed->last_decision);
 }
 
@@ -72,7 +56,7 @@ add_guest(Bed *bed, const char *name, guint64 boot, guint64 used)
     FakeGuest *guest = fake_guest_new(name, boot, boot, 0, TRUE);
 
     fake_guest_add_virtio_mem(guest, 4096 * MIB);
-    fake_hypervisor_add(bed->hypervisor, guest, used);
+    fake_hypervisor_add(bed->daemon.hypervisor, guest, used);
     await_quiet();
     return guest;
 }
@@ -80,23 +64,13 @@ add_guest(Bed *bed, const char *name, guint64 boot, guint64 used)
 static ManagedGuest *
 managed(Bed *bed, guint number)
 {
-    return roster_get_guests(bed->roster)->pdata[number];
+    return daemon_bed_managed(&bed->daemon, number);
 }
 
-/* One second of the guests' life. */
 static void
 live(Bed *bed, guint seconds)
 {
-    for (guint i = 0; i < seconds; i++) {
-        g_auto(Await) await = { NULL };
-
-        hypervisor_collect_async(MEMPLUG_HYPERVISOR(bed->hypervisor), 100, NULL, await_callback,
-                                 &await);
-        assert_true(hypervisor_collect_finish(MEMPLUG_HYPERVISOR(bed->hypervisor),
-                                              await_result(&await), NULL));
-        cycle_run(bed->cycle, g_get_monotonic_time());
-        await_ms(8);
-    }
+    daemon_bed_live(&bed->daemon, seconds);
 }
 
 static void
@@ -108,7 +82,7 @@ test_a_guest_under_load_is_grown_and_its_reasons_told(void **state)
     bed_start(&bed, 8192 * MIB, FALSE);
     guest = add_guest(&bed, "web", 256 * MIB, 100 * MIB);
     live(&bed, 2);
-    fake_hypervisor_use(bed.hypervisor, 0, 250 * MIB);
+    fake_hypervisor_use(bed.daemon.hypervisor, 0, 250 * MIB);
     live(&bed, 5);
     assert_true(guest_memory_actual(&guest->memory) > 256 * MIB);
     assert_true(bed.events[EVENT_DECISION] > 0);
@@ -130,8 +104,8 @@ test_held_and_unmanaged_guests_are_left_alone(void **state)
     assert_true(managed_guest_set_memory(managed(&bed, 0), 512 * MIB, &error) > 0);
     managed_guest_set_managed_async(managed(&bed, 1), FALSE, NULL, NULL);
     assert_false(unmanaged->stored.managed);
-    fake_hypervisor_use(bed.hypervisor, 0, 250 * MIB);
-    fake_hypervisor_use(bed.hypervisor, 1, 250 * MIB);
+    fake_hypervisor_use(bed.daemon.hypervisor, 0, 250 * MIB);
+    fake_hypervisor_use(bed.daemon.hypervisor, 1, 250 * MIB);
     live(&bed, 5);
     assert_int_equal(guest_memory_actual(&held->memory), 512 * MIB);
     assert_int_equal(guest_memory_actual(&unmanaged->memory), 256 * MIB);
@@ -214,13 +188,15 @@ test_an_intent_survives_the_daemon(void **state)
     await_ms(20);
 
     /* The daemon dies; another one finds the guest half way. */
-    cycle_free(bed.cycle);
-    g_object_unref(bed.roster);
+    cycle_free(bed.daemon.cycle);
+    g_object_unref(bed.daemon.roster);
     await_quiet();
     guest->manners.holds_still = FALSE;
-    bed.roster = roster_new(MEMPLUG_HYPERVISOR(bed.hypervisor), bed.config, bed.intents, FALSE);
-    bed.cycle = cycle_new(MEMPLUG_HYPERVISOR(bed.hypervisor), bed.roster, bed.config, 8192 * MIB);
-    hypervisor_emit_guest_added(MEMPLUG_HYPERVISOR(bed.hypervisor), MEMPLUG_GUEST(guest));
+    bed.daemon.roster = roster_new(MEMPLUG_HYPERVISOR(bed.daemon.hypervisor), bed.daemon.config,
+                                   bed.daemon.intents, FALSE);
+    bed.daemon.cycle = cycle_new(MEMPLUG_HYPERVISOR(bed.daemon.hypervisor), bed.daemon.roster,
+                                 bed.daemon.config, 8192 * MIB);
+    hypervisor_emit_guest_added(MEMPLUG_HYPERVISOR(bed.daemon.hypervisor), MEMPLUG_GUEST(guest));
     await_quiet();
     assert_true(managed_guest_get_status(managed(&bed, 0))->held);
     assert_int_equal(managed_guest_get_status(managed(&bed, 0))->requested, 562 * MIB);
@@ -239,11 +215,11 @@ test_a_guest_that_goes_is_forgotten(void **state)
     add_guest(&bed, "web", 256 * MIB, 100 * MIB);
     add_guest(&bed, "db", 256 * MIB, 100 * MIB);
     live(&bed, 1);
-    fake_hypervisor_remove(bed.hypervisor, 0);
+    fake_hypervisor_remove(bed.daemon.hypervisor, 0);
     live(&bed, 1);
-    assert_int_equal(roster_get_guests(bed.roster)->len, 1);
+    assert_int_equal(roster_get_guests(bed.daemon.roster)->len, 1);
     assert_int_equal(bed.events[EVENT_GUEST_REMOVED], 1);
-    assert_int_equal(cycle_get_summary(bed.cycle)->lent, 256 * MIB);
+    assert_int_equal(cycle_get_summary(bed.daemon.cycle)->lent, 256 * MIB);
     bed_end(&bed);
 }
 

@@ -12,10 +12,9 @@
 
 #include <cmocka.h>
 
-#include "daemon/cycle.h"
 #include "guest/stats-frame-stream.h"
 #include "tests/fake/await.h"
-#include "tests/fake/fake-hypervisor.h"
+#include "tests/unit/daemon/daemon-bed.h"
 
 #define MIB    (G_GUINT64_CONSTANT(1) << 20)
 #define BUDGET (4096 * MIB)
@@ -24,14 +23,9 @@
 #define CYCLES_MOST 100
 
 typedef struct {
-    FakeHypervisor *hypervisor;
-    Config *config;
-    IntentStore *intents;
-    Roster *roster;
-    Cycle *cycle;
+    DaemonBed daemon;
     FakeGuest *guest;
-    int fd; /* the agent's end of its channel */
-    guint32 sequence;
+    PlayedAgent agent;
     StatsFrameStream stream;
     StatsSample sample; /* the next */
     StatsFrame heard;   /* the latest frame of the host that is no WELCOME */
@@ -51,29 +45,6 @@ on_event(Roster *roster, const Event *event, gpointer data)
 }
 
 static void
-say(Bed *bed, StatsFrame *frame)
-{
-    guint8 bytes[STATS_FRAME_MOST];
-    gsize length;
-
-    frame->sequence = bed->sequence++;
-    length = stats_frame_encode(frame, bytes, sizeof bytes);
-    assert_int_equal(write(bed->fd, bytes, length), length);
-}
-
-static void
-say_hello(Bed *bed)
-{
-    StatsFrame frame;
-
-    stats_frame_clear(&frame, STATS_FRAME_HELLO);
-    strcpy(frame.hello.agent, "test 1");
-    strcpy(frame.hello.kernel, "6.12.0");
-    frame.hello.can = STATS_CAN_ANSWER;
-    say(bed, &frame);
-}
-
-static void
 say_sample(Bed *bed)
 {
     StatsFrame frame;
@@ -83,7 +54,7 @@ say_sample(Bed *bed)
     frame.sample.time_us = (guint64)g_get_monotonic_time();
     frame.sample.total = guest_memory_actual(&bed->guest->memory) - 24 * MIB;
     frame.sample.free = frame.sample.available = frame.sample.total - 100 * MIB;
-    say(bed, &frame);
+    played_agent_say(&bed->agent, &frame);
 }
 
 static void
@@ -95,7 +66,7 @@ answer(Bed *bed, StatsAnswerReason reason)
     frame.answer.id = bed->heard.shrink.id;
     frame.answer.verdict = reason == STATS_REASON_NONE ? STATS_ANSWER_BEARS : STATS_ANSWER_REFUSES;
     frame.answer.reason = reason;
-    say(bed, &frame);
+    played_agent_say(&bed->agent, &frame);
     await_quiet();
 }
 
@@ -106,7 +77,7 @@ hear(Bed *bed)
     StatsFrame frame;
     gssize count;
 
-    while ((count = read(bed->fd, bytes, sizeof bytes)) > 0) {
+    while ((count = read(bed->agent.fd, bytes, sizeof bytes)) > 0) {
         stats_frame_stream_push(&bed->stream, bytes, (gsize)count);
         while (stats_frame_stream_pop(&bed->stream, &frame)) {
             if (frame.type == STATS_FRAME_WELCOME)
@@ -123,7 +94,7 @@ turn(Bed *bed)
 {
     say_sample(bed);
     await_ms(2);
-    cycle_run(bed->cycle, g_get_monotonic_time());
+    cycle_run(bed->daemon.cycle, g_get_monotonic_time());
     await_quiet();
     fake_guest_move(bed->guest);
     await_quiet();
@@ -147,7 +118,7 @@ await_frame(Bed *bed, StatsFrameType type)
 static ManagedGuest *
 managed(Bed *bed)
 {
-    return roster_get_guests(bed->roster)->pdata[0];
+    return daemon_bed_managed(&bed->daemon, 0);
 }
 
 static guint64
@@ -166,20 +137,14 @@ setup(void **state)
     stats_frame_clear(&frame, STATS_FRAME_SAMPLE);
     bed->sample = frame.sample;
     stats_frame_stream_start(&bed->stream);
-    bed->hypervisor = fake_hypervisor_new();
-    bed->config = config_load("/nonexistent/memplug.conf", FALSE, NULL);
-    bed->config->budget = BUDGET;
-    bed->intents = intent_store_new_volatile();
-    bed->roster = roster_new(MEMPLUG_HYPERVISOR(bed->hypervisor), bed->config, bed->intents, FALSE);
-    g_signal_connect(bed->roster, "event", G_CALLBACK(on_event), bed);
-    bed->cycle = cycle_new(MEMPLUG_HYPERVISOR(bed->hypervisor), bed->roster, bed->config, BUDGET);
+    daemon_bed_start(&bed->daemon, BUDGET, FALSE, G_CALLBACK(on_event), bed);
     bed->guest = fake_guest_new("web", 256 * MIB, 256 * MIB, 0, TRUE);
     fake_guest_add_virtio_mem(bed->guest, 4096 * MIB);
     bed->guest->memory.devices[0].size = bed->guest->memory.devices[0].requested = 768 * MIB;
-    bed->fd = fake_guest_give_channel(bed->guest);
-    fake_hypervisor_add(bed->hypervisor, bed->guest, 100 * MIB);
+    bed->agent.fd = fake_guest_give_channel(bed->guest);
+    fake_hypervisor_add(bed->daemon.hypervisor, bed->guest, 100 * MIB);
     await_quiet();
-    say_hello(bed);
+    played_agent_hello(&bed->agent, "", STATS_CAN_ANSWER, STATS_MISSING);
     await_quiet();
     *state = bed;
     return 0;
@@ -190,13 +155,8 @@ teardown(void **state)
 {
     Bed *bed = *state;
 
-    cycle_free(bed->cycle);
-    g_object_unref(bed->roster);
-    await_quiet();
-    g_object_unref(bed->hypervisor);
-    intent_store_free(bed->intents);
-    config_free(bed->config);
-    close(bed->fd);
+    daemon_bed_end(&bed->daemon);
+    close(bed->agent.fd);
     g_free(bed->event);
     g_free(bed);
     return 0;
@@ -275,7 +235,7 @@ test_starved_kernel_is_not_grown(void **state)
         frame.urgent.available = 100 * MIB;
         frame.urgent.size = 512 * MIB;
         frame.urgent.fall = 100 * MIB;
-        say(bed, &frame);
+        played_agent_say(&bed->agent, &frame);
     }
     await_ms(20);
     turn(bed);

@@ -12,23 +12,17 @@
 
 #include <cmocka.h>
 
-#include "daemon/cycle.h"
 #include "guest/stats-frame-stream.h"
 #include "tests/fake/await.h"
-#include "tests/fake/fake-hypervisor.h"
+#include "tests/unit/daemon/daemon-bed.h"
 
 #define MIB    (G_GUINT64_CONSTANT(1) << 20)
 #define BUDGET (4096 * MIB)
 
 typedef struct {
-    FakeHypervisor *hypervisor;
-    Config *config;
-    IntentStore *intents;
-    Roster *roster;
-    Cycle *cycle;
+    DaemonBed daemon;
     FakeGuest *guest;
-    int fd; /* the agent's end of its channel */
-    guint32 sequence;
+    PlayedAgent agent;
     guint events[EVENT_CONFIG + 1];
     char *last_urgent;
 } Bed;
@@ -46,28 +40,9 @@ on_event(Roster *roster, const Event *event, gpointer data)
 }
 
 static void
-say(Bed *bed, StatsFrame *frame)
-{
-    guint8 bytes[STATS_FRAME_MOST];
-    gsize length;
-
-    frame->sequence = bed->sequence++;
-    length = stats_frame_encode(frame, bytes, sizeof bytes);
-    assert_int_equal(write(bed->fd, bytes, length), length);
-}
-
-static void
 say_hello(Bed *bed, const char *boot_id, guint64 fastest)
 {
-    StatsFrame frame;
-
-    stats_frame_clear(&frame, STATS_FRAME_HELLO);
-    strcpy(frame.hello.agent, "test 1");
-    strcpy(frame.hello.kernel, "6.12.0");
-    strcpy(frame.hello.boot_id, boot_id);
-    frame.hello.can = STATS_CAN_WATCH;
-    frame.hello.fastest = fastest;
-    say(bed, &frame);
+    played_agent_hello(&bed->agent, boot_id, STATS_CAN_WATCH, fastest);
 }
 
 static void
@@ -79,7 +54,7 @@ say_sample(Bed *bed, guint64 total, guint64 available)
     frame.sample.time_us = (guint64)g_get_monotonic_time();
     frame.sample.total = total;
     frame.sample.free = frame.sample.available = available;
-    say(bed, &frame);
+    played_agent_say(&bed->agent, &frame);
 }
 
 static void
@@ -92,7 +67,7 @@ say_urgent(Bed *bed, guint64 available, guint64 size)
     frame.urgent.available = available;
     frame.urgent.size = size;
     frame.urgent.fall = 100 * MIB;
-    say(bed, &frame);
+    played_agent_say(&bed->agent, &frame);
 }
 
 /* Of 256 MiB, @ballooned more of which the balloon holds. */
@@ -106,9 +81,9 @@ add_guest(Bed *bed, const char *name, guint64 ballooned, guint64 used)
     fake_guest_add_virtio_mem(guest, 4096 * MIB);
     if (!bed->guest) {
         bed->guest = guest;
-        bed->fd = fake_guest_give_channel(guest);
+        bed->agent.fd = fake_guest_give_channel(guest);
     }
-    fake_hypervisor_add(bed->hypervisor, guest, used);
+    fake_hypervisor_add(bed->daemon.hypervisor, guest, used);
     await_quiet();
     return guest;
 }
@@ -118,13 +93,7 @@ setup_ballooned(void **state, guint64 ballooned)
 {
     Bed *bed = g_new0(Bed, 1);
 
-    bed->hypervisor = fake_hypervisor_new();
-    bed->config = config_load("/nonexistent/memplug.conf", FALSE, NULL);
-    bed->config->budget = BUDGET;
-    bed->intents = intent_store_new_volatile();
-    bed->roster = roster_new(MEMPLUG_HYPERVISOR(bed->hypervisor), bed->config, bed->intents, FALSE);
-    g_signal_connect(bed->roster, "event", G_CALLBACK(on_event), bed);
-    bed->cycle = cycle_new(MEMPLUG_HYPERVISOR(bed->hypervisor), bed->roster, bed->config, BUDGET);
+    daemon_bed_start(&bed->daemon, BUDGET, FALSE, G_CALLBACK(on_event), bed);
     add_guest(bed, "web", ballooned, 100 * MIB);
     say_hello(bed, "a", 0);
     await_quiet();
@@ -149,13 +118,8 @@ teardown(void **state)
 {
     Bed *bed = *state;
 
-    cycle_free(bed->cycle);
-    g_object_unref(bed->roster);
-    await_quiet();
-    g_object_unref(bed->hypervisor);
-    intent_store_free(bed->intents);
-    config_free(bed->config);
-    close(bed->fd);
+    daemon_bed_end(&bed->daemon);
+    close(bed->agent.fd);
     g_free(bed->last_urgent);
     g_free(bed);
     return 0;
@@ -164,7 +128,7 @@ teardown(void **state)
 static ManagedGuest *
 managed(Bed *bed)
 {
-    return roster_get_guests(bed->roster)->pdata[0];
+    return daemon_bed_managed(&bed->daemon, 0);
 }
 
 static gboolean
@@ -246,8 +210,8 @@ test_neighbour_keeps_what_it_uses(void **state)
     Bed *bed = *state;
     FakeGuest *neighbour = add_guest(bed, "db", 0, 200 * MIB);
 
-    bed->config->budget = 640 * MIB;
-    cycle_configure(bed->cycle, bed->config);
+    bed->daemon.config->budget = 640 * MIB;
+    cycle_configure(bed->daemon.cycle, bed->daemon.config);
     fake_guest_answer(neighbour, 200 * MIB, 1);
     fake_guest_answer(neighbour, 200 * MIB, 2);
     say_urgent(bed, 100 * MIB, G_MAXUINT64 - 1);
@@ -294,7 +258,7 @@ test_room_for_a_burst(void **state)
     say_hello(bed, "a", 10240 * MIB); /* a second; memory comes within 100 ms */
     say_sample(bed, 256 * MIB, 156 * MIB);
     await_ms(10);
-    cycle_run(bed->cycle, g_get_monotonic_time());
+    cycle_run(bed->daemon.cycle, g_get_monotonic_time());
     assert_int_equal(managed_guest_get_status(managed(bed))->forecast.demand, 1124 * MIB);
 }
 
