@@ -144,6 +144,7 @@ guest_monitor_update(GuestMonitor *monitor, const BalloonStats *stats, guint64 m
         return GUEST_MONITOR_REFUSED;
     }
     sample = to_sample(stats, now);
+    sample_round(&sample);
     monitor->balloon = sample;
     if (guest_monitor_has_agent(monitor, now))
         return GUEST_MONITOR_SPARE;
@@ -154,11 +155,14 @@ guest_monitor_update(GuestMonitor *monitor, const BalloonStats *stats, guint64 m
 void
 guest_monitor_take_agent(GuestMonitor *monitor, const Sample *sample)
 {
-    if (monitor->agent.time_us != 0 && sample->time_us - monitor->agent.time_us < AGENT_GAP_US)
-        sample_ring_amend(&monitor->ring, sample);
+    Sample taken = *sample;
+
+    sample_round(&taken);
+    if (monitor->agent.time_us != 0 && taken.time_us - monitor->agent.time_us < AGENT_GAP_US)
+        sample_ring_amend(&monitor->ring, &taken);
     else
-        sample_ring_push(&monitor->ring, sample);
-    monitor->agent = *sample;
+        sample_ring_push(&monitor->ring, &taken);
+    monitor->agent = taken;
 }
 
 gboolean

@@ -7,6 +7,26 @@ sample_source_name(SampleSource source)
     return source == SAMPLE_SOURCE_AGENT ? "agent" : "balloon";
 }
 
+#define GRANULE_LEAST (G_GUINT64_CONSTANT(64) << 10)
+#define GRANULE_MOST  (G_GUINT64_CONSTANT(1) << 20)
+#define GRANULES      4096 /* of a guest between the two */
+
+void
+sample_round(Sample *sample)
+{
+    guint64 *const sizes[] = {
+        &sample->free,  &sample->available, &sample->cached,           &sample->shmem,
+        &sample->dirty, &sample->committed, &sample->slab_reclaimable, &sample->swap_free
+    };
+    guint64 granule = GRANULE_LEAST;
+
+    while (granule < GRANULE_MOST && granule * 2 <= sample->total / GRANULES)
+        granule *= 2;
+    for (gsize i = 0; i < G_N_ELEMENTS(sizes); i++)
+        *sizes[i] -= *sizes[i] % granule;
+    sample->time_us -= sample->time_us % 1000;
+}
+
 void
 sample_ring_clear(SampleRing *ring)
 {

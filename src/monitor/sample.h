@@ -60,6 +60,13 @@ typedef struct {
     guint64 swap_free;
 } Sample;
 
+/*
+ * Makes of what was told what is kept: times to the millisecond, sizes down to 1/4096 of the
+ * total, or about that (64 KiB at least, 1 MiB at most). That is finer than anything that follows
+ * from them, and what the journal tells in few digits. Total and counters stay as they are.
+ */
+void sample_round(Sample *sample);
+
 /* Returns: static text for people: "balloon" or "agent". */
 const char *sample_source_name(SampleSource source);
 

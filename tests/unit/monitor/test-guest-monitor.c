@@ -123,7 +123,7 @@ test_missing_values(void **state)
     stats.last_update_s = 7;
     stats.values[BALLOON_STAT_TOTAL] = 256 * MIB;
     stats.values[BALLOON_STAT_FREE] = 100 * MIB;
-    assert_int_equal(guest_monitor_update(&monitor, &stats, MOST, START + 1), GUEST_MONITOR_SAMPLE);
+    assert_int_equal(guest_monitor_update(&monitor, &stats, MOST, START + 1000), GUEST_MONITOR_SAMPLE);
     sample = sample_ring_get(&monitor.ring, 0);
     assert_int_equal(sample->fields, 0);
     assert_int_equal(sample->available, 100 * MIB);
@@ -133,11 +133,11 @@ test_missing_values(void **state)
     /* Page cache counts as available, but not more than there is. */
     stats.last_update_s = 8;
     stats.values[BALLOON_STAT_DISK_CACHES] = 60 * MIB;
-    guest_monitor_update(&monitor, &stats, MOST, START + 2);
+    guest_monitor_update(&monitor, &stats, MOST, START + 2000);
     assert_int_equal(sample_ring_get(&monitor.ring, 0)->available, 160 * MIB);
     stats.last_update_s = 9;
     stats.values[BALLOON_STAT_DISK_CACHES] = 256 * MIB;
-    guest_monitor_update(&monitor, &stats, MOST, START + 3);
+    guest_monitor_update(&monitor, &stats, MOST, START + 3000);
     assert_int_equal(sample_ring_get(&monitor.ring, 0)->available, 256 * MIB);
 
     /* Swapping is known by both counters or not at all. */
@@ -361,11 +361,11 @@ test_samples_at_once_count_as_one(void **state)
     for (guint i = 0; i < 100; i++) {
         Sample sample = agent_sample(START + SECOND + i);
 
-        sample.available = i;
+        sample.available = i * MIB;
         guest_monitor_take_agent(&monitor, &sample);
     }
     assert_int_equal(monitor.ring.count, 1);
-    assert_int_equal(sample_ring_get(&monitor.ring, 0)->available, 99);
+    assert_int_equal(sample_ring_get(&monitor.ring, 0)->available, 99 * MIB);
 }
 
 static void

@@ -90,6 +90,37 @@ test_used_is_never_negative(void **state)
     assert_int_equal(sample_used(&sample), 0);
 }
 
+/* By size: in 64 KiB, in a 4096th, in 1 MiB. */
+static void
+test_sizes_are_rounded_down(void **state)
+{
+    static const struct {
+        guint64 total, free, rounded;
+    } cases[] = {
+        { 100000, 70000, 65536 },
+        { G_GUINT64_CONSTANT(256) << 20, 131071, 65536 },
+        { G_GUINT64_CONSTANT(1) << 30, 524287, 262144 },
+        { G_GUINT64_CONSTANT(64) << 30, 3000000, 2 << 20 },
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        Sample sample = { .time_us = 5001,
+                          .total = cases[i].total,
+                          .free = cases[i].free,
+                          .available = cases[i].total,
+                          .swap_in = 4096,
+                          .major_faults = 3 };
+
+        sample_round(&sample);
+        assert_int_equal(sample.time_us, 5000);
+        assert_int_equal(sample.total, cases[i].total);
+        assert_int_equal(sample.free, cases[i].rounded);
+        assert_true(sample.available <= sample.total);
+        assert_int_equal(sample.swap_in, 4096);
+        assert_int_equal(sample.major_faults, 3);
+    }
+}
+
 int
 main(void)
 {
@@ -100,6 +131,7 @@ main(void)
         cmocka_unit_test(test_time_never_runs_backwards),
         cmocka_unit_test(test_cleared_ring_begins_anew),
         cmocka_unit_test(test_used_is_never_negative),
+        cmocka_unit_test(test_sizes_are_rounded_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
