@@ -75,8 +75,6 @@ collect(Cycle *cycle, gint64 now)
 static void
 note_inputs(Cycle *cycle, gint64 now)
 {
-    const JournalSettings settings = { .plan = cycle->settings, .interval_us = cycle->interval_us };
-
     g_array_set_size(cycle->subjects, 0);
     for (guint i = 0; i < cycle->plan->len; i++) {
         const PlanGuest *plan = &g_array_index(cycle->plan, PlanGuest, i);
@@ -88,8 +86,8 @@ note_inputs(Cycle *cycle, gint64 now)
 
         g_array_append_val(cycle->subjects, subject);
     }
-    journal_inputs(cycle->journal, &settings, (JournalSubject *)cycle->subjects->data,
-                   cycle->subjects->len, now);
+    journal_inputs(cycle->journal, (JournalSubject *)cycle->subjects->data, cycle->subjects->len,
+                   now);
 }
 
 static void
@@ -153,6 +151,8 @@ allocate(Cycle *cycle, gint64 now)
     guint64 before = cycle->summary.shortfall;
     PlanSettings settings = settle_claims(cycle, now);
 
+    journal_settings(cycle->journal,
+                     &(JournalSettings){ .plan = settings, .interval_us = cycle->interval_us });
     cycle->settings.claimed = settings.claimed;
     cycle->summary = planner_allocate(&settings, plans, cycle->plan->len, now);
     cycle->spare = find_spare(cycle, &settings);
@@ -229,6 +229,13 @@ cycle_run(Cycle *cycle, gint64 now)
  * When
  */
 
+/* To the millisecond: nothing is decided by less, and the journal tells it in fewer digits. */
+static gint64
+clock_now(void)
+{
+    return g_get_monotonic_time() / 1000 * 1000;
+}
+
 static void
 on_collected(GObject *source, GAsyncResult *result, gpointer data)
 {
@@ -241,7 +248,7 @@ on_collected(GObject *source, GAsyncResult *result, gpointer data)
     cycle->collecting = FALSE;
     if (error)
         g_warning("statistics: %s", error->message);
-    cycle_run(cycle, g_get_monotonic_time());
+    cycle_run(cycle, clock_now());
 }
 
 static gboolean
@@ -263,7 +270,7 @@ on_soon(gpointer data)
     Cycle *cycle = data;
 
     cycle->soon = 0;
-    cycle_run(cycle, g_get_monotonic_time());
+    cycle_run(cycle, clock_now());
     return G_SOURCE_REMOVE;
 }
 
@@ -281,7 +288,7 @@ on_now(gpointer data)
 
     cycle->now = 0;
     g_clear_handle_id(&cycle->soon, g_source_remove);
-    cycle_run(cycle, g_get_monotonic_time());
+    cycle_run(cycle, clock_now());
     return G_SOURCE_REMOVE;
 }
 

@@ -216,7 +216,7 @@ pack_to(const char *path, const char *packed, GError **error)
     g_autoptr(GFileInputStream) input = g_file_read(from, NULL, error);
     g_autoptr(GFile) to = g_file_new_for_path(packed);
     g_autoptr(GFileOutputStream) output = NULL;
-    g_autoptr(GZlibCompressor) gzip = g_zlib_compressor_new(G_ZLIB_COMPRESSOR_FORMAT_GZIP, -1);
+    g_autoptr(GZlibCompressor) gzip = g_zlib_compressor_new(G_ZLIB_COMPRESSOR_FORMAT_GZIP, 9);
     g_autoptr(GOutputStream) stream = NULL;
 
     if (!input)

@@ -147,21 +147,30 @@ forget_gone(Journal *journal)
 }
 
 void
-journal_inputs(Journal *journal, const JournalSettings *settings, const JournalSubject *subjects,
-               gsize n_subjects, gint64 now)
+journal_inputs(Journal *journal, const JournalSubject *subjects, gsize n_subjects, gint64 now)
 {
     if (!journal)
         return;
     if (make_begun(journal, now))
-        journal_encoder_inputs(journal->encoder, settings, subjects, n_subjects, now);
+        journal_encoder_inputs(journal->encoder, subjects, n_subjects, now);
     forget_gone(journal);
     for (guint i = 0; i < journal->listeners->len; i++) {
         JournalListener *listener = journal->listeners->pdata[i];
 
         make_listener_begun(journal, listener, now);
-        journal_encoder_inputs(journal_listener_encoder(listener), settings, subjects, n_subjects,
-                               now);
+        journal_encoder_inputs(journal_listener_encoder(listener), subjects, n_subjects, now);
     }
+}
+
+void
+journal_settings(Journal *journal, const JournalSettings *settings)
+{
+    if (!journal)
+        return;
+    if (journal->writer && journal->begun)
+        journal_encoder_settings(journal->encoder, settings);
+    for (guint i = 0; i < journal->listeners->len; i++)
+        journal_encoder_settings(journal_listener_encoder(journal->listeners->pdata[i]), settings);
 }
 
 void

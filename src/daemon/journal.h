@@ -30,8 +30,8 @@ void journal_configure(Journal *journal, const Config *config);
 char *journal_default_folder(void);
 
 /* For the cycle: see journal-encoder.h. NULL is allowed, and writes nothing. */
-void journal_inputs(Journal *journal, const JournalSettings *settings,
-                    const JournalSubject *subjects, gsize n_subjects, gint64 now);
+void journal_inputs(Journal *journal, const JournalSubject *subjects, gsize n_subjects, gint64 now);
+void journal_settings(Journal *journal, const JournalSettings *settings);
 void journal_outcome(Journal *journal, const JournalSubject *subjects, gsize n_subjects);
 
 /*

@@ -69,6 +69,7 @@ read_header(JournalDecoder *decoder, JsonObject *object, GError **error)
     g_ptr_array_set_size(decoder->guests, 0);
     g_ptr_array_set_size(decoder->gone, 0);
     g_hash_table_remove_all(decoder->numbers);
+    journal_lines_start_settings(&decoder->settings);
     decoder->now_us = decoder->header.now_us;
     decoder->has_header = TRUE;
     return TRUE;
@@ -79,19 +80,31 @@ read_header(JournalDecoder *decoder, JsonObject *object, GError **error)
  */
 
 static gboolean
-read_samples(JsonObject *object, gint64 now, JournalGuest *guest)
+read_sample(JsonNode *node, guint version, gint64 now, gboolean amends, JournalGuest *guest)
+{
+    Sample sample;
+
+    if (!journal_sample_read(node, version, guest->has_last ? &guest->last : NULL, now, &sample))
+        return FALSE;
+    if (amends)
+        sample_ring_amend(&guest->ring, &sample);
+    else
+        sample_ring_push(&guest->ring, &sample);
+    guest->last = sample;
+    guest->has_last = TRUE;
+    guest->n_new++;
+    return TRUE;
+}
+
+static gboolean
+read_samples(JsonObject *object, guint version, gint64 now, gboolean amends, JournalGuest *guest)
 {
     JsonArray *array = journal_text_get_array(object, "samples");
     guint n = array ? json_array_get_length(array) : 0;
 
-    guest->n_new += n;
     for (guint i = 0; i < n; i++) {
-        const Sample *before = sample_ring_get(&guest->ring, 0);
-        Sample sample;
-
-        if (!journal_sample_read(json_array_get_element(array, i), before, now, &sample))
+        if (!read_sample(json_array_get_element(array, i), version, now, amends && i == 0, guest))
             return FALSE;
-        sample_ring_push(&guest->ring, &sample);
     }
     return TRUE;
 }
@@ -127,7 +140,7 @@ fill_guest(JournalDecoder *decoder, JsonObject *object, JournalGuest *guest)
     const char *instance = journal_text_get_string(object, "instance");
     gint64 since = 0;
 
-    if (!name || !journal_text_get_signed(object, "t", &since))
+    if (!name || !journal_lines_read_time(object, decoder->header.version, &since))
         return FALSE;
     guest->name = g_string_chunk_insert_const(decoder->strings, name);
     guest->instance = g_string_chunk_insert_const(decoder->strings, instance ? instance : name);
@@ -141,7 +154,8 @@ fill_guest(JournalDecoder *decoder, JsonObject *object, JournalGuest *guest)
     read_memory(object, guest);
     return journal_text_get_unsigned(object, "raw", &guest->plan.raw) &&
            journal_guest_read_inputs(object, &guest->plan) &&
-           read_samples(object, later(decoder->now_us, since), guest);
+           read_samples(object, decoder->header.version, later(decoder->now_us, since), FALSE,
+                        guest);
 }
 
 static gboolean
@@ -164,43 +178,55 @@ read_guest(JournalDecoder *decoder, JsonObject *object)
  */
 
 static gboolean
-read_forecast(JsonObject *object, JournalGuest *guest)
+read_forecast(JsonObject *object, guint version, JournalGuest *guest)
 {
     JsonArray *array = journal_text_get_array(object, "forecast");
-    gint64 demand, need, used;
 
-    if (!array)
-        return TRUE;
-    if (!journal_text_element(array, 0, &demand) || !journal_text_element(array, 1, &need) ||
-        !journal_text_element(array, 2, &used) || demand < 0 || need < 0 || used < 0)
-        return FALSE;
-    guest->told = TRUE;
-    guest->forecast = (Forecast){
-        .demand = (guint64)demand, .need = (guint64)need, .used = (guint64)used, .valid = TRUE
-    };
-    return TRUE;
+    guest->told = array && journal_lines_read_forecast(array, version, &guest->forecast);
+    return guest->told || !array;
+}
+
+static gboolean
+read_decision(const JournalDecoder *decoder, JsonObject *object, JournalGuest *guest)
+{
+    JsonObject *decision = journal_text_get_object(object, "decision");
+
+    guest->decided =
+        decision && journal_lines_read_decision(
+                        decision, decoder->header.version, decoder->strings, guest->plan.requested,
+                        journal_decoder_wall(decoder, decoder->now_us), &guest->decision);
+    return guest->decided || !decision;
 }
 
 static gboolean
 read_changes(JournalDecoder *decoder, JsonObject *object, JournalGuest *guest)
 {
-    JsonObject *decision = journal_text_get_object(object, "decision");
-    gboolean emptied = FALSE;
+    guint version = decoder->header.version;
+    gboolean emptied = FALSE, amended = FALSE;
 
-    if (!journal_text_get_flag(object, "emptied", &emptied))
+    if (!journal_text_get_flag(object, "emptied", &emptied) ||
+        !journal_text_get_flag(object, "amended", &amended))
         return FALSE;
     take_predictor(decoder, object, guest);
     if (json_object_has_member(object, "state") || json_object_has_member(object, "trial") ||
         json_object_has_member(object, "probe"))
         read_memory(object, guest);
-    if (emptied)
+    if (emptied) {
         sample_ring_clear(&guest->ring);
-    if (!read_samples(object, decoder->now_us, guest))
-        return FALSE;
-    if (!journal_guest_read_inputs(object, &guest->plan) || !read_forecast(object, guest))
-        return FALSE;
-    guest->decided = decision != NULL;
-    return !decision || journal_lines_read_decision(decision, decoder->strings, &guest->decision);
+        guest->has_last = FALSE;
+    }
+    return read_samples(object, version, decoder->now_us, amended, guest) &&
+           journal_guest_read_inputs(object, &guest->plan) &&
+           read_forecast(object, version, guest) && read_decision(decoder, object, guest);
+}
+
+/* A guest of which there is but one sample has it alone. */
+static gboolean
+read_change(JournalDecoder *decoder, JsonNode *node, JournalGuest *guest)
+{
+    if (JSON_NODE_HOLDS_ARRAY(node))
+        return read_sample(node, decoder->header.version, decoder->now_us, FALSE, guest);
+    return JSON_NODE_HOLDS_OBJECT(node) && read_changes(decoder, json_node_get_object(node), guest);
 }
 
 static gboolean
@@ -215,8 +241,7 @@ read_changed_guests(JournalDecoder *decoder, JsonObject *object)
 
         if (g_ascii_string_to_unsigned(key->data, 10, 0, G_MAXINT, &number, NULL))
             guest = find_number(decoder, (gint64)number);
-        if (!guest || !journal_text_get_object(changed, key->data) ||
-            !read_changes(decoder, journal_text_get_object(changed, key->data), guest))
+        if (!guest || !read_change(decoder, json_object_get_member(changed, key->data), guest))
             return FALSE;
     }
     return TRUE;
@@ -268,13 +293,30 @@ read_order(JournalDecoder *decoder, JsonObject *object)
     return TRUE;
 }
 
+/* What a decision brought about: the first version told it. */
+static void
+follow(const JournalDecoder *decoder, JournalGuest *guest)
+{
+    PlanGuest *plan = &guest->plan;
+
+    if (!guest->decided || decoder->header.dry_run || decoder->header.version == 1)
+        return;
+    if (guest->decision.target > plan->requested)
+        plan->grown_us = decoder->now_us;
+    else
+        plan->shrunk_us = decoder->now_us;
+    plan->requested = guest->decision.target;
+}
+
 static gboolean
 read_cycle(JournalDecoder *decoder, JsonObject *object)
 {
     gint64 since = 0;
 
-    if (!journal_text_get_signed(object, "t", &since))
+    if (!journal_lines_read_time(object, decoder->header.version, &since))
         return FALSE;
+    for (guint i = 0; i < decoder->guests->len; i++)
+        follow(decoder, decoder->guests->pdata[i]);
     decoder->now_us = later(decoder->now_us, since);
     g_ptr_array_set_size(decoder->gone, 0);
     for (guint i = 0; i < decoder->guests->len; i++) {
@@ -335,7 +377,8 @@ read_line(JournalDecoder *decoder, JsonObject *object, JournalLineKind kind, GEr
     case JOURNAL_LINE_CYCLE:
         return read_cycle(decoder, object);
     case JOURNAL_LINE_EVENT:
-        return journal_lines_read_event(object, decoder->strings, decoder->now_us, &decoder->event);
+        return journal_lines_read_event(object, decoder->header.version, decoder->strings,
+                                        decoder->now_us, &decoder->event);
     case JOURNAL_LINE_UNKNOWN:
         return TRUE;
     }
@@ -384,6 +427,5 @@ journal_decoder_find(const JournalDecoder *decoder, const char *name)
 gint64
 journal_decoder_wall(const JournalDecoder *decoder, gint64 now_us)
 {
-    return later(now_us,
-                 (gint64)((guint64)decoder->header.wall_us - (guint64)decoder->header.now_us));
+    return journal_lines_wall(&decoder->header, now_us);
 }

@@ -40,6 +40,10 @@ typedef struct {
     gboolean decided; /* @decision is */
     Forecast forecast;
     JournalDecision decision;
+
+    /* private */
+    Sample last; /* that was told: what the next one differs from */
+    gboolean has_last;
 } JournalGuest;
 
 /* To be read by others. */

@@ -9,6 +9,9 @@
  * complete. Where somebody else had a hand in it (the guest restarts, its agent answers),
  * which shows by its not being what it was after the last cycle, it is written again.
  *
+ * What a decision brings about is not written either: whom it asks for more or less is asked for
+ * that from then on, and was at that time.
+ *
  * The inputs must be taken down before the planner has changed them (it pins guests, the
  * predictors remember), and what was decided comes after. Between the two, each guest's
  * changes wait as a piece of text; the outcome puts the pieces together.
@@ -23,30 +26,38 @@
 
 /* A demand that has moved by less of itself is no news: for whoever draws it. */
 #define FORECAST_PART 32
-/* And it is told so often in any case, so that a gap is seen to be one. */
+/* It is told no more often, since nobody draws finer; ... */
+#define FORECAST_LEAST_US (10 * G_USEC_PER_SEC)
+/* ... and so often in any case, so that a gap is seen to be one. */
 #define FORECAST_MOST_US (60 * G_USEC_PER_SEC)
 
 typedef struct {
     guint number;
-    PlanGuest inputs; /* its pointers are not followed */
+    PlanGuest inputs; /* as a reader has them; its pointers are not followed */
     JournalMemory memory;
     Sample sample;
     gboolean has_sample;
-    guint64 demand; /* as last told, ... */
-    gint64 told_us; /* ... and when; 0: never */
-    guint seen;     /* the latest cycle that it had part in */
+    gint64 before_us; /* the time of the sample before that; 0: there was none */
+    guint64 demand;   /* as last told, ... */
+    gint64 told_us;   /* ... and when; 0: never */
+    guint seen;       /* the latest cycle that it had part in */
 } Slot;
+
+/* How a guest's samples begin where there is nothing before them. */
+#define SAMPLES "\"samples\":["
 
 /* Where a guest's changes are in JournalEncoder.pieces. */
 typedef struct {
     Slot *slot; /* NULL: left out */
     gsize begin, end;
+    gsize lone; /* where the one difference is that is all of it; 0: there is more */
 } Piece;
 
 struct _JournalEncoder {
     GHashTable *only;  /* (nullable): names */
     GHashTable *slots; /* instance -> Slot */
     guint next_number;
+    JournalHeader header; /* its texts are not looked at */
     JournalSettings settings;
     gboolean has_settings;
     gint64 now;    /* of the latest cycle that was written */
@@ -111,6 +122,7 @@ journal_encoder_begin(JournalEncoder *encoder, const JournalHeader *header, GStr
     encoder->next_number = 0;
     encoder->has_settings = FALSE;
     encoder->open = FALSE;
+    encoder->header = *header;
     encoder->now = header->now_us;
     journal_lines_append_header(out, header);
 }
@@ -137,10 +149,16 @@ append_samples(GString *line, const SampleRing *ring, guint n, Slot *slot, gint6
     g_string_append_c(line, ']');
 }
 
-/* Returns: how many samples have come since the last one that was written. @emptied:
- * (out): that one is no longer there. */
+/* What became of the last sample that was written. */
+typedef enum {
+    LAST_THERE,
+    LAST_AMENDED, /* a later one has taken its place */
+    LAST_GONE,    /* with all before it */
+} LastSample;
+
+/* Returns: how many samples have come since the last one that was written. */
 static guint
-count_new(const SampleRing *ring, const Slot *slot, gboolean *emptied)
+count_new(const SampleRing *ring, const Slot *slot, LastSample *last)
 {
     const Sample *sample;
     guint n = 0;
@@ -148,8 +166,26 @@ count_new(const SampleRing *ring, const Slot *slot, gboolean *emptied)
     while ((sample = sample_ring_get(ring, n)) &&
            (!slot->has_sample || sample->time_us > slot->sample.time_us))
         n++;
-    *emptied = slot->has_sample && (!sample || sample->time_us != slot->sample.time_us);
+    *last = LAST_THERE;
+    if (n == 0 && slot->has_sample && sample && sample->time_us == slot->sample.time_us &&
+        memcmp(sample, &slot->sample, sizeof *sample) != 0) {
+        *last = LAST_AMENDED; /* within the same millisecond */
+        return 1;
+    }
+    if (slot->has_sample && (!sample || sample->time_us != slot->sample.time_us))
+        *last = n > 0 && slot->before_us != 0 && sample && sample->time_us == slot->before_us
+                    ? LAST_AMENDED
+                    : LAST_GONE;
     return n;
+}
+
+/* Of which a reader has all but those that have come. */
+static void
+note_before(Slot *slot, const SampleRing *ring)
+{
+    const Sample *before = sample_ring_get(ring, 1);
+
+    slot->before_us = before ? before->time_us : 0;
 }
 
 /*
@@ -166,7 +202,7 @@ introduce(JournalEncoder *encoder, const JournalSubject *subject)
     slot->number = encoder->next_number++;
     g_string_append_c(line, '{');
     journal_text_add_unsigned(line, "guest", slot->number);
-    journal_text_add_signed(line, "t", encoder->cycle_now - encoder->now);
+    journal_lines_add_time(line, encoder->cycle_now - encoder->now);
     journal_text_add_string(line, "name", subject->name);
     journal_text_add_string(line, "instance", subject->instance);
     journal_text_add_string(line, "predictor", plan->predictor->name);
@@ -174,29 +210,39 @@ introduce(JournalEncoder *encoder, const JournalSubject *subject)
     journal_text_add_unsigned(line, "raw", plan->raw);
     journal_guest_add_inputs(line, plan, NULL);
     append_samples(line, plan->ring, plan->ring->count, slot, encoder->cycle_now);
+    note_before(slot, plan->ring);
     g_string_append(line, "}\n");
     g_hash_table_insert(encoder->slots, g_strdup(subject->instance), slot);
     return slot;
 }
 
-static void
+/* Returns: where the only difference is, if there is nothing else; 0 otherwise. */
+static gsize
 add_changes(JournalEncoder *encoder, const JournalSubject *subject, Slot *slot)
 {
     const PlanGuest *plan = subject->plan;
     GString *piece = encoder->pieces;
-    gboolean emptied;
-    guint n = count_new(plan->ring, slot, &emptied);
+    gsize begin = piece->len, at;
+    LastSample last;
+    guint n = count_new(plan->ring, slot, &last);
 
     if (plan->predictor != slot->inputs.predictor)
         journal_text_add_string(piece, "predictor", plan->predictor->name);
     journal_guest_add_memory(piece, plan, &slot->memory);
-    if (emptied) {
+    if (last == LAST_GONE) {
         journal_text_add_flag(piece, "emptied", TRUE);
         slot->has_sample = FALSE; /* nothing is left that a sample could differ from */
+    } else if (last == LAST_AMENDED) {
+        journal_text_add_flag(piece, "amended", TRUE);
     }
     journal_guest_add_inputs(piece, plan, &slot->inputs);
-    if (n > 0)
-        append_samples(piece, plan->ring, n, slot, encoder->cycle_now);
+    if (n == 0)
+        return 0;
+    at = piece->len;
+    append_samples(piece, plan->ring, n, slot, encoder->cycle_now);
+    note_before(slot, plan->ring);
+    at += strlen(SAMPLES);
+    return n == 1 && begin + strlen(SAMPLES) == at && piece->str[at] == '[' ? at : 0;
 }
 
 static void
@@ -211,7 +257,7 @@ take_down(JournalEncoder *encoder, const JournalSubject *subject)
         if (!piece.slot)
             piece.slot = introduce(encoder, subject);
         else
-            add_changes(encoder, subject, piece.slot);
+            piece.lone = add_changes(encoder, subject, piece.slot);
         piece.end = encoder->pieces->len;
         piece.slot->inputs = *subject->plan;
         piece.slot->seen = encoder->cycle;
@@ -220,8 +266,8 @@ take_down(JournalEncoder *encoder, const JournalSubject *subject)
 }
 
 void
-journal_encoder_inputs(JournalEncoder *encoder, const JournalSettings *settings,
-                       const JournalSubject *subjects, gsize n_subjects, gint64 now)
+journal_encoder_inputs(JournalEncoder *encoder, const JournalSubject *subjects, gsize n_subjects,
+                       gint64 now)
 {
     encoder->open = TRUE;
     encoder->cycle++;
@@ -229,13 +275,20 @@ journal_encoder_inputs(JournalEncoder *encoder, const JournalSettings *settings,
     g_string_truncate(encoder->lines, 0);
     g_string_truncate(encoder->pieces, 0);
     g_array_set_size(encoder->table, 0);
-    if (!encoder->has_settings || !journal_lines_same_settings(&encoder->settings, settings)) {
-        journal_lines_append_settings(encoder->lines, settings);
-        encoder->settings = *settings;
-        encoder->has_settings = TRUE;
-    }
     for (gsize i = 0; i < n_subjects; i++)
         take_down(encoder, &subjects[i]);
+}
+
+void
+journal_encoder_settings(JournalEncoder *encoder, const JournalSettings *settings)
+{
+    const JournalSettings *before = encoder->has_settings ? &encoder->settings : NULL;
+
+    if (before && journal_lines_same_settings(before, settings))
+        return;
+    journal_lines_append_settings(encoder->lines, settings, before);
+    encoder->settings = *settings;
+    encoder->has_settings = TRUE;
 }
 
 /*
@@ -247,18 +300,39 @@ is_news(const Slot *slot, guint64 demand, gint64 now)
 {
     guint64 moved = demand > slot->demand ? demand - slot->demand : slot->demand - demand;
 
-    return slot->told_us == 0 || now - slot->told_us >= FORECAST_MOST_US ||
-           moved > slot->demand / FORECAST_PART;
+    if (slot->told_us == 0)
+        return TRUE;
+    return now - slot->told_us >=
+           (moved > slot->demand / FORECAST_PART ? FORECAST_LEAST_US : FORECAST_MOST_US);
+}
+
+/* What follows from the decision that is written, for a reader. */
+static void
+follow(const JournalEncoder *encoder, const JournalSubject *subject, PlanGuest *inputs)
+{
+    if (!subject->decided || encoder->header.dry_run)
+        return;
+    if (subject->plan->target > inputs->requested)
+        inputs->grown_us = encoder->cycle_now;
+    else
+        inputs->shrunk_us = encoder->cycle_now;
+    inputs->requested = subject->plan->target;
 }
 
 static void
-add_forecast(GString *out, const Forecast *forecast)
+add_decision(const JournalEncoder *encoder, const JournalSubject *subject, const Slot *slot,
+             GString *out)
 {
-    journal_text_append_key(out, "forecast");
-    g_string_append_printf(out, "[%" G_GINT64_FORMAT ",%" G_GINT64_FORMAT ",%" G_GINT64_FORMAT "]",
-                           journal_text_bounded(forecast->demand),
-                           journal_text_bounded(forecast->need),
-                           journal_text_bounded(forecast->used));
+    const PlanGuest *plan = subject->plan;
+    const JournalDecision decision = { .id = subject->decision,
+                                       .from = subject->requested,
+                                       .raw = plan->raw,
+                                       .target = plan->target,
+                                       .limits = plan->limits,
+                                       .forecast = plan->forecast };
+
+    journal_lines_add_decision(out, &decision, slot->inputs.requested,
+                               journal_lines_wall(&encoder->header, encoder->cycle_now));
 }
 
 /* Appends what is new of one guest. */
@@ -268,30 +342,30 @@ append_guest(JournalEncoder *encoder, const JournalSubject *subject, const Piece
 {
     const PlanGuest *plan = subject->plan;
     Slot *slot = piece->slot;
-    gboolean forecast =
-        plan->forecast.valid && is_news(slot, plan->forecast.demand, encoder->cycle_now);
+    gboolean forecast = plan->forecast.valid && !subject->decided &&
+                        is_news(slot, plan->forecast.demand, encoder->cycle_now);
 
     if (piece->end == piece->begin && !forecast && !subject->decided)
         return;
     if (out->str[out->len - 1] != '{')
         g_string_append_c(out, ',');
-    g_string_append_printf(out, "\"%u\":{", slot->number);
+    g_string_append_printf(out, "\"%u\":", slot->number);
+    if (piece->lone > 0 && !forecast && !subject->decided) {
+        g_string_append_len(out, encoder->pieces->str + piece->lone,
+                            (gssize)(piece->end - piece->lone - 1));
+        return;
+    }
+    g_string_append_c(out, '{');
     g_string_append_len(out, encoder->pieces->str + piece->begin,
                         (gssize)(piece->end - piece->begin));
-    if (forecast) {
-        add_forecast(out, &plan->forecast);
+    if (forecast)
+        journal_lines_add_forecast(out, &plan->forecast);
+    if (subject->decided)
+        add_decision(encoder, subject, slot, out);
+    if (forecast || subject->decided) {
         slot->demand = plan->forecast.demand;
         slot->told_us = encoder->cycle_now;
     }
-    if (subject->decided)
-        journal_lines_add_decision(out, &(JournalDecision){
-                                            .id = subject->decision,
-                                            .from = subject->requested,
-                                            .raw = plan->raw,
-                                            .target = plan->target,
-                                            .limits = plan->limits,
-                                            .forecast = plan->forecast,
-                                        });
     g_string_append_c(out, '}');
 }
 
@@ -361,10 +435,13 @@ journal_encoder_outcome(JournalEncoder *encoder, const JournalSubject *subjects,
 {
     gsize begin;
 
-    g_return_if_fail(encoder->open && n_subjects == encoder->table->len);
+    /* A file that was begun in the midst of a cycle has nothing of it. */
+    if (!encoder->open)
+        return;
+    g_return_if_fail(n_subjects == encoder->table->len);
     g_string_append_len(out, encoder->lines->str, (gssize)encoder->lines->len);
     g_string_append_c(out, '{');
-    journal_text_add_signed(out, "t", encoder->cycle_now - encoder->now);
+    journal_lines_add_time(out, encoder->cycle_now - encoder->now);
 
     begin = out->len;
     g_string_append(out, ",\"guests\":{");
@@ -375,6 +452,7 @@ journal_encoder_outcome(JournalEncoder *encoder, const JournalSubject *subjects,
             continue;
         append_guest(encoder, &subjects[i], piece, out);
         journal_guest_remember(subjects[i].plan, &piece->slot->memory);
+        follow(encoder, &subjects[i], &piece->slot->inputs);
     }
     if (out->str[out->len - 1] == '{')
         g_string_truncate(out, begin);

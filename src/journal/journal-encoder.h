@@ -4,6 +4,7 @@
  *
  *   journal_encoder_begin()                     a file begins: nothing is known to its reader
  *     journal_encoder_inputs()                  before the planner changes anything, ...
+ *     journal_encoder_settings()                ... when it is known what it may share, ...
  *     journal_encoder_outcome()                 ... and once it is known what was asked for
  *     journal_encoder_event()                   at any time, in between too
  *
@@ -38,14 +39,16 @@ void journal_encoder_begin(JournalEncoder *encoder, const JournalHeader *header,
 
 /*
  * journal_encoder_inputs:
- * @settings: as they are for this plan
  * @subjects: (array length=n_subjects): all guests of the plan, in its order
  * @now: as the planner is given it
  *
- * Takes down what the planner is given.
+ * Takes down what the planner is given of the guests.
  */
-void journal_encoder_inputs(JournalEncoder *encoder, const JournalSettings *settings,
-                            const JournalSubject *subjects, gsize n_subjects, gint64 now);
+void journal_encoder_inputs(JournalEncoder *encoder, const JournalSubject *subjects,
+                            gsize n_subjects, gint64 now);
+
+/* @settings: as planner_allocate() is given them. Without it, those of the cycle before. */
+void journal_encoder_settings(JournalEncoder *encoder, const JournalSettings *settings);
 
 /* @subjects: the same guests, with what came of the plan. Appends the lines of the cycle. */
 void journal_encoder_outcome(JournalEncoder *encoder, const JournalSubject *subjects,

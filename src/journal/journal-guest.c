@@ -67,6 +67,7 @@ static const struct {
     { "urgent", G_STRUCT_OFFSET(PlanGuest, urgent), SIZE },
     { "burst", G_STRUCT_OFFSET(PlanGuest, burst), SIZE },
     { "answers", G_STRUCT_OFFSET(PlanGuest, answers), FLAG },
+    { "stuck", G_STRUCT_OFFSET(PlanGuest, stuck), FLAG },
     { "most", G_STRUCT_OFFSET(PlanGuest, most), SIZE },
 };
 
@@ -185,7 +186,7 @@ static void
 add_part(GString *line, const char *key, gconstpointer now, gconstpointer before, gsize size)
 {
     if (now && (!before || memcmp(now, before, size) != 0))
-        journal_text_add_bytes(line, key, now, size);
+        journal_text_add_bytes(line, key, now, before, size);
 }
 
 void

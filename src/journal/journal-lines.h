@@ -10,7 +10,7 @@
 #include "allocate/planner.h"
 
 /* The version of the format that is written, and the latest that can be read. */
-#define JOURNAL_VERSION 1
+#define JOURNAL_VERSION 2
 
 typedef struct {
     const char *program; /* the version of memplug that wrote it */
@@ -19,6 +19,7 @@ typedef struct {
     gint64 now_us;       /* ... and the monotonic clock at the same moment */
     guint64 host_memory; /* bytes */
     gboolean dry_run;
+    guint version; /* of the format, when read */
 } JournalHeader;
 
 typedef struct {
@@ -46,26 +47,48 @@ typedef struct {
     gint64 now_us;       /* when it happened, monotonic */
 } JournalEvent;
 
-/* Append one line each, with its line feed. Of an event, the time is told as from @before. */
+/* Times since something: milliseconds; microseconds in the first version. */
+void journal_lines_add_time(GString *line, gint64 time_us);
+gboolean journal_lines_read_time(JsonObject *object, guint version, gint64 *time_us);
+
+/* Returns: the wall clock (since 1970) at @now_us of the monotonic one. */
+gint64 journal_lines_wall(const JournalHeader *header, gint64 now_us);
+
+/* Append one line each, with its line feed. Of an event, the time is told as from @before; of
+ * settings what differs from @before, all if that is NULL. */
 void journal_lines_append_header(GString *out, const JournalHeader *header);
-void journal_lines_append_settings(GString *out, const JournalSettings *settings);
+void journal_lines_append_settings(GString *out, const JournalSettings *settings,
+                                   const JournalSettings *before);
 void journal_lines_append_event(GString *out, const JournalEvent *event, gint64 before);
 
 /* Returns: whether @a and @b would be written alike. */
 gboolean journal_lines_same_settings(const JournalSettings *a, const JournalSettings *b);
 
-/* Adds the member "decision". */
-void journal_lines_add_decision(GString *line, const JournalDecision *decision);
+/* Adds the member "forecast": demand, need and used, to tenths of a MiB. */
+void journal_lines_add_forecast(GString *line, const Forecast *forecast);
+gboolean journal_lines_read_forecast(JsonArray *array, guint version, Forecast *forecast);
 
 /*
- * Read what was written. @strings: gets the texts, which live as long as it does.
+ * Adds the member "decision".
+ * @requested: what the guest is known to have been asked for before
+ * @wall_us: of the cycle, by the journal's clocks
+ */
+void journal_lines_add_decision(GString *line, const JournalDecision *decision, guint64 requested,
+                                gint64 wall_us);
+
+/* As they are before the first line of settings. */
+void journal_lines_start_settings(JournalSettings *settings);
+
+/*
+ * Read what was written; of settings what is not there stays as it is in @settings.
+ * @strings: gets the texts, which live as long as it does.
  * The results are untouched on failure, which is what FALSE says.
  */
 gboolean journal_lines_read_header(JsonObject *object, GStringChunk *strings,
                                    JournalHeader *header);
 gboolean journal_lines_read_settings(JsonObject *object, GStringChunk *strings,
                                      JournalSettings *settings);
-gboolean journal_lines_read_event(JsonObject *object, GStringChunk *strings, gint64 before,
-                                  JournalEvent *event);
-gboolean journal_lines_read_decision(JsonObject *object, GStringChunk *strings,
-                                     JournalDecision *decision);
+gboolean journal_lines_read_event(JsonObject *object, guint version, GStringChunk *strings,
+                                  gint64 before, JournalEvent *event);
+gboolean journal_lines_read_decision(JsonObject *object, guint version, GStringChunk *strings,
+                                     guint64 requested, gint64 wall_us, JournalDecision *decision);

@@ -5,28 +5,36 @@
 
 #include "journal/journal-text.h"
 
-#define KIB 1024
+/* The unit of sizes in a difference: the least that a sample is rounded to. */
+#define UNIT 65536
 
-/* The columns of a difference, in their order: what changes most often comes first, so
- * that the zeros that are left out are many. @field: told only with it; 0: always. */
+/* And that of its time, which is told by how much later than a second it came. */
+#define TIME_UNIT 1000
+#define PERIOD_US G_USEC_PER_SEC
+
+/* What a number that is not whole may come to; see journal_text_append_scaled(). */
+#define FRACTION_MOST (G_GINT64_CONSTANT(1) << 52)
+
+/* The columns of a difference, in the order that the first version had them in. @field: told only
+ * with it; 0: always. */
 static const struct {
     const char *key;
     gsize offset;
     guint field;
-    guint unit; /* of the difference, in bytes; a count has 1 */
+    guint unit; /* of the difference, in bytes */
 } columns[] = {
-    { "free", G_STRUCT_OFFSET(Sample, free), 0, KIB },
-    { "available", G_STRUCT_OFFSET(Sample, available), 0, KIB },
-    { "cached", G_STRUCT_OFFSET(Sample, cached), 0, KIB },
-    { "total", G_STRUCT_OFFSET(Sample, total), 0, KIB },
-    { "committed", G_STRUCT_OFFSET(Sample, committed), SAMPLE_COMMITTED, KIB },
-    { "dirty", G_STRUCT_OFFSET(Sample, dirty), SAMPLE_DIRTY, KIB },
-    { "shmem", G_STRUCT_OFFSET(Sample, shmem), SAMPLE_SHMEM, KIB },
-    { "slab_reclaimable", G_STRUCT_OFFSET(Sample, slab_reclaimable), SAMPLE_SLAB, KIB },
-    { "swap_in", G_STRUCT_OFFSET(Sample, swap_in), SAMPLE_SWAP, KIB },
-    { "swap_out", G_STRUCT_OFFSET(Sample, swap_out), SAMPLE_SWAP, KIB },
-    { "swap_free", G_STRUCT_OFFSET(Sample, swap_free), SAMPLE_SWAP_SIZE, KIB },
-    { "swap_total", G_STRUCT_OFFSET(Sample, swap_total), SAMPLE_SWAP_SIZE, KIB },
+    { "free", G_STRUCT_OFFSET(Sample, free), 0, UNIT },
+    { "available", G_STRUCT_OFFSET(Sample, available), 0, UNIT },
+    { "cached", G_STRUCT_OFFSET(Sample, cached), 0, UNIT },
+    { "total", G_STRUCT_OFFSET(Sample, total), 0, UNIT },
+    { "committed", G_STRUCT_OFFSET(Sample, committed), SAMPLE_COMMITTED, UNIT },
+    { "dirty", G_STRUCT_OFFSET(Sample, dirty), SAMPLE_DIRTY, UNIT },
+    { "shmem", G_STRUCT_OFFSET(Sample, shmem), SAMPLE_SHMEM, UNIT },
+    { "slab_reclaimable", G_STRUCT_OFFSET(Sample, slab_reclaimable), SAMPLE_SLAB, UNIT },
+    { "swap_in", G_STRUCT_OFFSET(Sample, swap_in), SAMPLE_SWAP, UNIT },
+    { "swap_out", G_STRUCT_OFFSET(Sample, swap_out), SAMPLE_SWAP, UNIT },
+    { "swap_free", G_STRUCT_OFFSET(Sample, swap_free), SAMPLE_SWAP_SIZE, UNIT },
+    { "swap_total", G_STRUCT_OFFSET(Sample, swap_total), SAMPLE_SWAP_SIZE, UNIT },
     { "major_faults", G_STRUCT_OFFSET(Sample, major_faults), SAMPLE_FAULTS, 1 },
     { "alloc_stalls", G_STRUCT_OFFSET(Sample, alloc_stalls), SAMPLE_STALLS, 1 },
     { "oom_kills", G_STRUCT_OFFSET(Sample, oom_kills), 0, 1 },
@@ -39,6 +47,15 @@ static const struct {
 };
 
 #define N_COLUMNS G_N_ELEMENTS(columns)
+
+/* The first three, by their places in the table. */
+enum { FREE, AVAILABLE, CACHED };
+
+/* The order of the second version: what changes most often comes first, so that the zeros that
+ * are left out at the end are many. */
+static const guint8 order[] = { FREE, CACHED, AVAILABLE, 5,  4, 7, 12, 17, 18, 16, 8,
+                                9,    10,     19,        20, 3, 6, 15, 13, 14, 11 };
+G_STATIC_ASSERT(G_N_ELEMENTS(order) == N_COLUMNS);
 
 static guint64
 value_of(const Sample *sample, gsize column)
@@ -56,23 +73,45 @@ set_value(Sample *sample, gsize column, guint64 value)
  * Writing
  */
 
+/* What is free or page cache is available, for the most part: what is written of that is what
+ * they do not tell. */
+static guint64
+foretold(const gint64 *differences)
+{
+    return (guint64)differences[FREE] + (guint64)differences[CACHED];
+}
+
 /* Returns: FALSE if they differ by what cannot be written so. */
 static gboolean
-differences(const Sample *sample, const Sample *before, gint64 *each, gsize *n)
+find_differences(const Sample *sample, const Sample *before, gint64 *each)
 {
-    *n = 0;
     if (sample->source != before->source || sample->fields != before->fields)
         return FALSE;
+    for (gsize i = 0; i < N_COLUMNS; i++)
+        each[i] = (gint64)(value_of(sample, i) - value_of(before, i));
+    each[AVAILABLE] = (gint64)((guint64)each[AVAILABLE] - foretold(each));
     for (gsize i = 0; i < N_COLUMNS; i++) {
-        gint64 difference = (gint64)(value_of(sample, i) - value_of(before, i));
-
-        if (difference % columns[i].unit != 0)
+        if (each[i] % columns[i].unit != 0 &&
+            (each[i] >= FRACTION_MOST || each[i] <= -FRACTION_MOST))
             return FALSE;
-        each[i] = difference / columns[i].unit;
-        if (difference != 0)
-            *n = i + 1;
     }
     return TRUE;
+}
+
+static void
+append_difference(GString *line, const Sample *sample, const Sample *before, const gint64 *each)
+{
+    gsize n = N_COLUMNS;
+
+    g_string_append_c(line, '[');
+    journal_text_append_scaled(line, sample->time_us - before->time_us - PERIOD_US, TIME_UNIT);
+    while (n > 0 && each[order[n - 1]] == 0)
+        n--;
+    for (gsize i = 0; i < n; i++) {
+        g_string_append_c(line, ',');
+        journal_text_append_scaled(line, each[order[i]], columns[order[i]].unit);
+    }
+    g_string_append_c(line, ']');
 }
 
 static void
@@ -94,16 +133,11 @@ void
 journal_sample_append(GString *line, const Sample *sample, const Sample *before, gint64 now)
 {
     gint64 each[N_COLUMNS];
-    gsize n;
 
-    if (!before || !differences(sample, before, each, &n)) {
+    if (before && find_differences(sample, before, each))
+        append_difference(line, sample, before, each);
+    else
         append_whole(line, sample, now);
-        return;
-    }
-    g_string_append_printf(line, "[%" G_GINT64_FORMAT, now - sample->time_us);
-    for (gsize i = 0; i < n; i++)
-        g_string_append_printf(line, ",%" G_GINT64_FORMAT, each[i]);
-    g_string_append_c(line, ']');
 }
 
 /*
@@ -138,8 +172,9 @@ read_whole(JsonObject *object, gint64 now, Sample *sample)
     return TRUE;
 }
 
+/* As the first version wrote it: the sample's age, then KiB and counts. */
 static gboolean
-read_difference(JsonArray *array, const Sample *before, gint64 now, Sample *sample)
+read_first_version(JsonArray *array, const Sample *before, gint64 now, Sample *sample)
 {
     guint n = MIN(json_array_get_length(array), N_COLUMNS + 1);
     gint64 number;
@@ -149,24 +184,50 @@ read_difference(JsonArray *array, const Sample *before, gint64 now, Sample *samp
     *sample = *before;
     sample->time_us = (gint64)((guint64)now - (guint64)number);
     for (guint i = 1; i < n; i++) {
+        guint64 unit = columns[i - 1].unit == UNIT ? 1024 : 1;
+
         if (!journal_text_element(array, i, &number))
             return FALSE;
         /* Unsigned, so that what is nonsense cannot overflow. */
-        set_value(sample, i - 1, value_of(sample, i - 1) + (guint64)number * columns[i - 1].unit);
+        set_value(sample, i - 1, value_of(sample, i - 1) + (guint64)number * unit);
     }
     return TRUE;
 }
 
+static gboolean
+read_difference(JsonArray *array, const Sample *before, Sample *sample)
+{
+    guint n = MIN(json_array_get_length(array), N_COLUMNS + 1);
+    gint64 each[N_COLUMNS] = { 0 }, since;
+
+    if (!journal_text_element_scaled(array, 0, TIME_UNIT, &since))
+        return FALSE;
+    for (guint i = 1; i < n; i++) {
+        gsize column = order[i - 1];
+
+        if (!journal_text_element_scaled(array, i, columns[column].unit, &each[column]))
+            return FALSE;
+    }
+    each[AVAILABLE] = (gint64)((guint64)each[AVAILABLE] + foretold(each));
+    *sample = *before;
+    sample->time_us = (gint64)((guint64)before->time_us + PERIOD_US + (guint64)since);
+    for (gsize i = 0; i < N_COLUMNS; i++)
+        set_value(sample, i, value_of(sample, i) + (guint64)each[i]);
+    return TRUE;
+}
+
 gboolean
-journal_sample_read(JsonNode *node, const Sample *before, gint64 now, Sample *sample)
+journal_sample_read(JsonNode *node, guint version, const Sample *before, gint64 now, Sample *sample)
 {
     gboolean read = FALSE;
     Sample result;
 
     if (JSON_NODE_HOLDS_OBJECT(node))
         read = read_whole(json_node_get_object(node), now, &result);
+    else if (JSON_NODE_HOLDS_ARRAY(node) && before && version == 1)
+        read = read_first_version(json_node_get_array(node), before, now, &result);
     else if (JSON_NODE_HOLDS_ARRAY(node) && before)
-        read = read_difference(json_node_get_array(node), before, now, &result);
+        read = read_difference(json_node_get_array(node), before, &result);
     if (read)
         *sample = result;
     return read;

@@ -18,9 +18,11 @@ void journal_sample_append(GString *line, const Sample *sample, const Sample *be
 
 /*
  * journal_sample_read:
+ * @version: of the journal
  * @before: (nullable): the last sample that was read of this guest
  * @sample: (out): untouched on failure
  *
  * Returns: FALSE if @node is no sample, or differs from one that is not there.
  */
-gboolean journal_sample_read(JsonNode *node, const Sample *before, gint64 now, Sample *sample);
+gboolean journal_sample_read(JsonNode *node, guint version, const Sample *before, gint64 now,
+                             Sample *sample);

@@ -67,13 +67,78 @@ journal_text_add_real(GString *line, const char *key, double value)
         g_string_append(line, g_ascii_dtostr(digits, sizeof digits, value));
 }
 
+/* All fractions of units that divide it end within so many digits. */
+#define FRACTION_DIGITS 16
+#define FRACTION_WHOLE  G_GINT64_CONSTANT(10000000000000000)
+
 void
-journal_text_add_bytes(GString *line, const char *key, gconstpointer bytes, gsize size)
+journal_text_append_scaled(GString *line, gint64 value, guint unit)
+{
+    gint64 whole = value / unit, rest = ABS(value % unit);
+
+    if (value < 0 && whole == 0 && rest > 0)
+        g_string_append_c(line, '-');
+    g_string_append_printf(line, "%" G_GINT64_FORMAT, whole);
+    if (rest == 0)
+        return;
+    g_string_append_printf(line, ".%0*" G_GINT64_FORMAT, FRACTION_DIGITS,
+                           rest * (FRACTION_WHOLE / unit));
+    while (line->str[line->len - 1] == '0')
+        g_string_truncate(line, line->len - 1);
+}
+
+void
+journal_text_add_scaled(GString *line, const char *key, gint64 value, guint unit)
+{
+    journal_text_append_key(line, key);
+    journal_text_append_scaled(line, value, unit);
+}
+
+static void
+append_base64(GString *line, const guint8 *bytes, gsize size)
 {
     g_autofree char *text = g_base64_encode(bytes, size);
 
-    journal_text_append_key(line, key);
     g_string_append_printf(line, "\"%s\"", text);
+}
+
+/* What is alike between two runs is written with them where an offset would be longer. */
+#define RUN_GAP 8
+
+static void
+append_runs(GString *line, const guint8 *bytes, const guint8 *before, gsize size)
+{
+    gsize at = 0;
+
+    g_string_append_c(line, '[');
+    while (at < size) {
+        gsize end = at + 1;
+
+        if (bytes[at] == before[at]) {
+            at++;
+            continue;
+        }
+        for (gsize next = end; next < MIN(end + RUN_GAP, size); next++) {
+            if (bytes[next] != before[next])
+                end = next + 1;
+        }
+        g_string_append_printf(line, "%s%" G_GSIZE_FORMAT ",",
+                               line->str[line->len - 1] == '[' ? "" : ",", at);
+        append_base64(line, bytes + at, end - at);
+        at = end;
+    }
+    g_string_append_c(line, ']');
+}
+
+void
+journal_text_add_bytes(GString *line, const char *key, gconstpointer bytes, gconstpointer before,
+                       gsize size)
+{
+    journal_text_append_key(line, key);
+    if (before)
+        append_runs(line, bytes, before, size);
+    else
+        append_base64(line, bytes, size);
 }
 
 gint64
@@ -149,13 +214,83 @@ journal_text_get_string(JsonObject *object, const char *key)
     return find(object, key, G_TYPE_STRING, &node) && node ? json_node_get_string(node) : NULL;
 }
 
+/* Returns: FALSE if it is no number of @unit. */
+static gboolean
+read_scaled(JsonNode *node, guint unit, gint64 *value)
+{
+    double number, nearest;
+
+    if (!JSON_NODE_HOLDS_VALUE(node))
+        return FALSE;
+    if (json_node_get_value_type(node) == G_TYPE_INT64) {
+        /* Unsigned, so that what is nonsense cannot overflow. */
+        *value = (gint64)((guint64)json_node_get_int(node) * unit);
+        return TRUE;
+    }
+    if (json_node_get_value_type(node) != G_TYPE_DOUBLE)
+        return FALSE;
+    number = json_node_get_double(node) * unit;
+    nearest = round(number);
+    if (!(fabs(number) < (double)(G_GINT64_CONSTANT(1) << 53)) || fabs(number - nearest) > 0.01)
+        return FALSE;
+    *value = (gint64)nearest;
+    return TRUE;
+}
+
+gboolean
+journal_text_get_scaled(JsonObject *object, const char *key, guint unit, gint64 *value)
+{
+    JsonNode *node = json_object_get_member(object, key);
+
+    return !node || read_scaled(node, unit, value);
+}
+
+gboolean
+journal_text_element_scaled(JsonArray *array, guint index, guint unit, gint64 *value)
+{
+    return index < json_array_get_length(array) &&
+           read_scaled(json_array_get_element(array, index), unit, value);
+}
+
+/* Writes the runs of @array into @bytes. Returns: FALSE if one of them is bad. */
+static gboolean
+read_runs(JsonArray *array, guint8 *bytes, gsize size)
+{
+    for (guint i = 0; i < json_array_get_length(array); i += 2) {
+        JsonNode *text =
+            i + 1 < json_array_get_length(array) ? json_array_get_element(array, i + 1) : NULL;
+        g_autofree guchar *decoded = NULL;
+        gsize length = 0;
+        gint64 at;
+
+        if (!text || !JSON_NODE_HOLDS_VALUE(text) ||
+            json_node_get_value_type(text) != G_TYPE_STRING ||
+            !journal_text_element(array, i, &at) || at < 0)
+            return FALSE;
+        decoded = g_base64_decode(json_node_get_string(text), &length);
+        if ((guint64)at > size || length > size - (gsize)at)
+            return FALSE;
+        memcpy(bytes + at, decoded, length);
+    }
+    return TRUE;
+}
+
 gboolean
 journal_text_get_bytes(JsonObject *object, const char *key, gpointer bytes, gsize size)
 {
     const char *text = journal_text_get_string(object, key);
+    JsonArray *runs = journal_text_get_array(object, key);
     g_autofree guchar *decoded = NULL;
     gsize length = 0;
 
+    if (runs) {
+        g_autofree guint8 *changed = g_memdup2(bytes, size);
+        gboolean good = read_runs(runs, changed, size);
+
+        if (good)
+            memcpy(bytes, changed, size);
+        return good;
+    }
     if (!text)
         return FALSE;
     decoded = g_base64_decode(text, &length);

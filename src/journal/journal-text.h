@@ -21,11 +21,21 @@ void journal_text_add_unsigned(GString *line, const char *key, guint64 value);
 void journal_text_add_signed(GString *line, const char *key, gint64 value);
 void journal_text_add_flag(GString *line, const char *key, gboolean value);
 
+/*
+ * Append @value as a number of @unit, exactly: what is not whole has a decimal fraction.
+ * @unit: of which some power of ten is a multiple, up to the sixteenth: 1, 1000, 1024, 65536.
+ * The value is to be below 2^52 either way unless it is whole.
+ */
+void journal_text_append_scaled(GString *line, gint64 value, guint unit);
+void journal_text_add_scaled(GString *line, const char *key, gint64 value, guint unit);
+
 /* So that it is read back to the same bits; what is no number becomes null. */
 void journal_text_add_real(GString *line, const char *key, double value);
 
-/* Bytes as they are in memory, for a reader that was built alike: in base64. */
-void journal_text_add_bytes(GString *line, const char *key, gconstpointer bytes, gsize size);
+/* Bytes as they are in memory, for a reader that was built alike: in base64. With
+ * @before, only the runs of them that differ from that: [offset,"base64",...]. */
+void journal_text_add_bytes(GString *line, const char *key, gconstpointer bytes,
+                            gconstpointer before, gsize size);
 
 /* What no signed number holds is cut to the largest: see memplug-journal(5). */
 gint64 journal_text_bounded(guint64 value);
@@ -44,8 +54,8 @@ gboolean journal_text_get_flag(JsonObject *object, const char *key, gboolean *va
 /* Returns: (nullable) (transfer none): NULL if there is no such text. */
 const char *journal_text_get_string(JsonObject *object, const char *key);
 
-/* Returns: FALSE if the member is not there, or is not of exactly @size bytes; @bytes is
- *   then untouched. */
+/* Returns: FALSE if the member is not there, or is not of exactly @size bytes, or has runs that
+ *   are not within them; @bytes is then untouched. */
 gboolean journal_text_get_bytes(JsonObject *object, const char *key, gpointer bytes, gsize size);
 
 /* Return: (nullable) (transfer none): NULL if there is none of that type. */
@@ -54,3 +64,7 @@ JsonArray *journal_text_get_array(JsonObject *object, const char *key);
 
 /* Returns: FALSE if element @index of @array is missing or not a whole number. */
 gboolean journal_text_element(JsonArray *array, guint index, gint64 *value);
+
+/* As these, of what journal_text_append_scaled() wrote. */
+gboolean journal_text_get_scaled(JsonObject *object, const char *key, guint unit, gint64 *value);
+gboolean journal_text_element_scaled(JsonArray *array, guint index, guint unit, gint64 *value);

@@ -76,7 +76,7 @@ herd_new(HerdKind kind, guint n_guests, guint64 seed)
 
     herd->kind = kind;
     herd->random = seed;
-    herd->now = 1000 * (gint64)G_USEC_PER_SEC + 17;
+    herd->now = 1000 * (gint64)G_USEC_PER_SEC + (kind == HERD_WILD ? 17 : 0);
     herd->n_guests = n_guests;
     herd->settings = (JournalSettings){
         .plan = { .policy = policy_list()[0],
@@ -107,30 +107,43 @@ herd_header(const Herd *herd)
  * Samples
  */
 
-/* How far a figure walks in a second, in pages, by kind of herd: a guest that does
- * nothing still has its kernel's threads, timers and logs. */
-static guint64
-stride(const Herd *herd)
+/* Half a minute of work, and two minutes of rest, by chance. */
+#define WORK_S 30
+#define REST_S 120
+
+static void
+change_mind(Herd *herd, HerdGuest *guest)
 {
-    return herd->kind == HERD_IDLE ? 12 : herd->kind == HERD_BUSY ? 6000 : 20000;
+    if (herd->kind == HERD_ORDINARY && one_in(herd, guest->busy ? WORK_S : REST_S))
+        guest->busy = !guest->busy;
+    else if (herd->kind != HERD_ORDINARY)
+        guest->busy = herd->kind != HERD_IDLE;
+}
+
+/* How far a figure walks in a second, in pages: a guest that does nothing still has its
+ * kernel's threads, timers and logs. */
+static guint64
+stride(const Herd *herd, const HerdGuest *guest)
+{
+    return !guest->busy ? 12 : herd->kind == HERD_WILD ? 20000 : 6000;
 }
 
 static guint64
-walk(Herd *herd, guint64 from, guint64 least, guint64 most)
+walk(Herd *herd, const HerdGuest *guest, guint64 from, guint64 least, guint64 most)
 {
-    guint64 by = herd_random(herd, stride(herd)) * 4096;
+    guint64 by = herd_random(herd, stride(herd, guest)) * 4096;
     guint64 to = one_in(herd, 2) ? from + by : from > by ? from - by : 0;
 
     /* Half of the seconds of an idle guest are like the one before. */
-    if (herd->kind == HERD_IDLE && one_in(herd, 2))
+    if (!guest->busy && one_in(herd, 2))
         return from;
     return CLAMP(to, least, MAX(most, least));
 }
 
 static void
-count(Herd *herd, guint64 *counter, guint64 most)
+count(Herd *herd, const HerdGuest *guest, guint64 *counter, guint64 most)
 {
-    if (herd->kind != HERD_IDLE && one_in(herd, 3))
+    if (guest->busy && one_in(herd, 3))
         *counter += herd_random(herd, most);
 }
 
@@ -142,12 +155,12 @@ tell_as_agent(Herd *herd, HerdGuest *guest, Sample *sample)
                       SAMPLE_SHMEM | SAMPLE_DIRTY | SAMPLE_SLAB | SAMPLE_SWAP_SIZE;
     sample->committed = guest->used * 2;
     sample->slab_reclaimable = 8 * MIB + guest->cached / 64 / 4096 * 4096;
-    sample->dirty = herd_random(herd, herd->kind == HERD_IDLE ? 4 : 300) * 4096;
+    sample->dirty = herd_random(herd, guest->busy ? 300 : 4) * 4096;
     sample->swap_total = 256 * MIB;
     sample->swap_free = 200 * MIB;
-    count(herd, &guest->refaults, 200);
-    count(herd, &guest->stalls_us, 9000);
-    count(herd, &guest->scans, 100);
+    count(herd, guest, &guest->refaults, 200);
+    count(herd, guest, &guest->stalls_us, 9000);
+    count(herd, guest, &guest->scans, 100);
     sample->refaults_file = guest->refaults;
     sample->stall_some_us = guest->stalls_us;
     sample->direct_scans = guest->scans;
@@ -160,23 +173,32 @@ take_sample(Herd *herd, HerdGuest *guest)
     Sample *sample = &guest->sample;
     Sample told;
 
-    guest->used = walk(herd, guest->used, 24 * MIB, total - 8 * MIB);
-    guest->cached = walk(herd, guest->cached, 8 * MIB, (total - guest->used) / 8192 * 4096);
+    change_mind(herd, guest);
+    guest->used = walk(herd, guest, guest->used, 24 * MIB, total - 8 * MIB);
+    guest->cached = walk(herd, guest, guest->cached, 8 * MIB, (total - guest->used) / 8192 * 4096);
     sample->time_us = herd->now - 1 - (gint64)herd_random(herd, 900);
+    /* The daemon's clocks: an agent's frames come a little late, one more, one less. */
+    if (herd->kind != HERD_WILD)
+        sample->time_us = MIN(guest->next_us + (gint64)herd_random(herd, 3) * 1000, herd->now);
     sample->fields = SAMPLE_AVAILABLE | SAMPLE_SWAP | SAMPLE_FAULTS;
     sample->source = SAMPLE_SOURCE_BALLOON;
     sample->total = total;
     sample->free = total - guest->used - guest->cached;
     sample->available = total - guest->used - guest->cached / 16384 * 4096;
     sample->cached = guest->cached;
-    count(herd, &sample->major_faults, 40);
-    sample->swap_out += herd->kind != HERD_IDLE && one_in(herd, 3) ? 12 * 4096 : 0;
+    count(herd, guest, &sample->major_faults, 40);
+    sample->swap_out += guest->busy && one_in(herd, 3) ? 12 * 4096 : 0;
     told = *sample;
     if (herd->kind != HERD_WILD || one_in(herd, 2))
         tell_as_agent(herd, guest, &told);
     if (herd->kind == HERD_WILD && one_in(herd, 20))
         told.free ^= herd_random(herd, 4096);
-    sample_ring_push(&guest->ring, &told);
+    if (herd->kind != HERD_WILD)
+        sample_round(&told);
+    if (herd->kind == HERD_WILD && one_in(herd, 10))
+        sample_ring_amend(&guest->ring, &told);
+    else
+        sample_ring_push(&guest->ring, &told);
 }
 
 /*
@@ -256,7 +278,8 @@ pass_time(Herd *herd, HerdGuest *guest, guint index)
 void
 herd_begin_cycle(Herd *herd)
 {
-    herd->now += 249500 + (gint64)herd_random(herd, 1000);
+    herd->now += herd->kind == HERD_WILD ? 249500 + (gint64)herd_random(herd, 1000)
+                                         : 250000 + (gint64)herd_random(herd, 3) * 1000;
     herd->n = 0;
     for (guint i = 0; i < herd->n_guests; i++) {
         HerdGuest *guest = &herd->guests[i];
@@ -286,7 +309,8 @@ herd_plan(Herd *herd)
         if (plan->pin != PLAN_PIN_NONE || plan->target == plan->requested)
             continue;
         herd->subjects[i].decided = TRUE;
-        herd->subjects[i].decision = (guint64)herd->now * 1000 + i;
+        herd->subjects[i].decision =
+            (guint64)herd_header(herd).wall_us + 200 + herd_random(herd, 300);
         herd->subjects[i].requested = plan->requested;
         if (plan->target > plan->requested)
             kept->grown_us = herd->now;
@@ -300,7 +324,8 @@ void
 herd_cycle(Herd *herd, JournalEncoder *encoder, GString *out)
 {
     herd_begin_cycle(herd);
-    journal_encoder_inputs(encoder, &herd->settings, herd->subjects, herd->n, herd->now);
+    journal_encoder_inputs(encoder, herd->subjects, herd->n, herd->now);
+    journal_encoder_settings(encoder, &herd->settings);
     herd_plan(herd);
     journal_encoder_outcome(encoder, herd->subjects, herd->n, out);
 }

@@ -13,9 +13,10 @@
 #define HERD_MOST 128
 
 typedef enum {
-    HERD_WILD, /* everything that can happen does */
-    HERD_IDLE, /* agents tell of guests in which nothing happens but the kernel */
-    HERD_BUSY, /* ... and of guests that use, free and read all the time */
+    HERD_WILD,     /* everything that can happen does */
+    HERD_IDLE,     /* agents tell of guests in which nothing happens but the kernel, */
+    HERD_ORDINARY, /* ... of such that are busy for a fifth of the time, */
+    HERD_BUSY,     /* ... and of guests that use, free and read all the time */
 } HerdKind;
 
 typedef struct {
@@ -29,6 +30,7 @@ typedef struct {
     guint64 kernel, used, cached; /* what its figures follow from */
     Sample sample;                /* the latest, without what an agent alone tells: */
     guint64 refaults, stalls_us, scans;
+    gboolean busy;  /* for now */
     gint64 next_us; /* when the next comes */
     PlanGuest plan; /* kept from cycle to cycle */
 } HerdGuest;

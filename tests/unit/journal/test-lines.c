@@ -16,7 +16,7 @@
 #include "tests/fake/test-folder.h"
 #include "tests/unit/journal/herd.h"
 
-#define HEADER "{\"journal\":1,\"wall_us\":5000,\"now_us\":1000}"
+#define HEADER "{\"journal\":2,\"wall_us\":5000,\"now_us\":1000}"
 #define GUEST                                                                          \
     "{\"guest\":0,\"t\":0,\"name\":\"web\",\"predictor\":\"headroom\",\"floor\":1,"    \
     "\"ceiling\":9,\"samples\":[{\"age_us\":10,\"source\":\"balloon\",\"total\":8192," \
@@ -44,9 +44,16 @@ test_samples_to_the_letter(void **state)
     sample.free = 2048;
     sample.cached = 1024;
     journal_sample_append(line, &sample, &before, 1000);
-    assert_string_equal(line->str, "[100,-2,0,1]");
+    assert_string_equal(line->str, "[-999.2,-0.03125,0.015625,0.015625]");
 
-    /* Not in whole KiB: then in full. */
+    /* The page before the last byte. */
+    sample.free = 4097;
+    g_string_truncate(line, 0);
+    journal_sample_append(line, &sample, &before, 1000);
+    assert_string_equal(line->str, "[-999.2,0.0000152587890625,0.015625,-0.0156402587890625]");
+
+    /* What no fraction holds: then in full. */
+    before.free = G_MAXINT64 / 2;
     sample.free = 2047;
     g_string_truncate(line, 0);
     journal_sample_append(line, &sample, &before, 1000);
@@ -70,13 +77,25 @@ test_a_guest_and_its_cycles(void **state)
 
     assert_true(feed(decoder, "{\"t\":0}"));
     assert_int_equal(web->n_new, 1);
-    assert_true(feed(decoder, "{\"t\":500,\"guests\":{\"0\":{\"samples\":[[20,-1]],"
+    assert_true(feed(decoder, "{\"t\":0.5,\"guests\":{\"0\":{\"samples\":[[-999.51,-0.015625]],"
                               "\"actual\":7,\"later\":[]}}}"));
     assert_int_equal(decoder->now_us, 1500);
     assert_int_equal(journal_decoder_wall(decoder, 1500), 5500);
     assert_int_equal(web->plan.actual, 7);
     assert_int_equal(web->n_new, 1);
     assert_int_equal(sample_ring_get(&web->ring, 0)->free, 3072);
+    assert_int_equal(sample_ring_get(&web->ring, 0)->available, 3072);
+    assert_int_equal(sample_ring_get(&web->ring, 0)->time_us, 1480);
+    /* Nothing but a sample. */
+    assert_true(feed(decoder, "{\"t\":1,\"guests\":{\"0\":[-999,0.03125,0,0.015625]}}"));
+    assert_int_equal(web->n_new, 1);
+    assert_int_equal(sample_ring_get(&web->ring, 0)->free, 5120);
+    assert_int_equal(sample_ring_get(&web->ring, 0)->available, 6144);
+    /* One that takes the place of the one before. */
+    assert_true(
+        feed(decoder, "{\"t\":1,\"guests\":{\"0\":{\"amended\":true,\"samples\":[[-999.5]]}}}"));
+    assert_int_equal(web->ring.count, 3);
+    assert_int_equal(sample_ring_get(&web->ring, 0)->time_us, 2980);
     assert_true(feed(decoder, "{\"a later kind\":1}"));
     assert_true(feed(decoder, "{\"t\":1,\"gone\":[0]}"));
     assert_int_equal(decoder->guests->len, 0);
@@ -93,12 +112,13 @@ test_events_have_their_time(void **state)
     const JournalSettings settings = { .plan.policy = policy_list()[0] };
 
     journal_encoder_begin(encoder, &header, text);
-    journal_encoder_inputs(encoder, &settings, NULL, 0, 2000);
+    journal_encoder_inputs(encoder, NULL, 0, 2000);
+    journal_encoder_settings(encoder, &settings);
     /* In the midst of a cycle: behind it. */
     journal_encoder_event(encoder, &(JournalEvent){ "held", "", 0, "a \"word\"\n\xff", 2003 },
                           text);
     journal_encoder_outcome(encoder, NULL, 0, text);
-    assert_non_null(strstr(text->str, "{\"t\":1000}\n{\"event\":\"held\",\"t\":3,"));
+    assert_non_null(strstr(text->str, "{\"t\":1}\n{\"event\":\"held\",\"t\":0.003,"));
     for (char *line = strtok(text->str, "\n"); line; line = strtok(NULL, "\n"))
         assert_true(feed(decoder, line));
     assert_int_equal(decoder->event.now_us, 2003);
@@ -116,10 +136,14 @@ test_what_is_no_journal_is_refused(void **state)
         "null",
         "{",
         "{\"t\":\"soon\"}",
-        "{\"t\":1.5}",
+        "{\"t\":1.0001}",
         "{\"t\":0,\"guests\":{\"1\":{}}}",
         "{\"t\":0,\"guests\":{\"x\":{}}}",
         "{\"t\":0,\"guests\":{\"0\":7}}",
+        "{\"t\":0,\"guests\":{\"0\":[]}}",
+        "{\"t\":0,\"guests\":{\"0\":[1,\"x\"]}}",
+        "{\"t\":0,\"guests\":{\"0\":{\"decision\":{\"id\":1,\"target\":2}}}}",
+        "{\"t\":0,\"guests\":{\"0\":{\"decision\":{\"target\":-2,\"forecast\":[1,1,1]}}}}",
         "{\"t\":0,\"guests\":{\"0\":{\"samples\":[[]]}}}",
         "{\"t\":0,\"guests\":{\"0\":{\"samples\":[7]}}}",
         "{\"t\":0,\"guests\":{\"0\":{\"samples\":[[1,\"x\"]]}}}",
@@ -139,7 +163,7 @@ test_what_is_no_journal_is_refused(void **state)
         "{\"settings\":{\"policy\":\"balance\",\"budget\":-4}}",
         "{\"event\":\"step\",\"t\":[]}",
         "{\"journal\":0}",
-        "{\"journal\":2}",
+        "{\"journal\":3}",
         "{\"journal\":1,\"wall_us\":\"noon\"}",
     };
 

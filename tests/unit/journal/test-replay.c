@@ -94,7 +94,8 @@ test_inputs_are_read_as_they_were_written(void **state)
         for (guint cycle = 0; cycle < 500; cycle++) {
             herd_begin_cycle(herd);
             memcpy(live, herd->plan, sizeof(PlanGuest) * herd->n);
-            journal_encoder_inputs(encoder, &herd->settings, herd->subjects, herd->n, herd->now);
+            journal_encoder_inputs(encoder, herd->subjects, herd->n, herd->now);
+            journal_encoder_settings(encoder, &herd->settings);
             herd_plan(herd);
             journal_encoder_outcome(encoder, herd->subjects, herd->n, text);
             feed(decoder, NULL, text);
@@ -199,7 +200,8 @@ test_differences_are_found(void **state)
     journal_encoder_begin(encoder, &header, text);
     for (guint cycle = 0; cycle < 400; cycle++) {
         herd_begin_cycle(herd);
-        journal_encoder_inputs(encoder, &herd->settings, herd->subjects, herd->n, herd->now);
+        journal_encoder_inputs(encoder, herd->subjects, herd->n, herd->now);
+        journal_encoder_settings(encoder, &herd->settings);
         herd->settings.plan.budget /= 2;
         herd_plan(herd);
         herd->settings.plan.budget *= 2;
