@@ -86,9 +86,30 @@ shrink_trial_next_notice(ShrinkTrial *trial, ShrinkNotice *notice)
     return TRUE;
 }
 
-static void
-conclude(ShrinkTrial *trial, ShrinkOutcome outcome, const char *reason)
+/* @latest: (nullable): nothing was taken */
+static ShrinkFigures
+figures_of(const ShrinkTrial *trial, const Sample *latest, gint64 now)
 {
+    gboolean since_arrived =
+        latest && trial->has_arrived && trial->arrived.time_us < latest->time_us;
+    ShrinkFigures figures = { .margin = trial->margin };
+
+    if (!latest || !trial->has_base)
+        return figures;
+    figures.watched_us = now - trial->taken_us;
+    figures.available_before = trial->base.available;
+    figures.available_after = latest->available;
+    figures.before = trial->pace;
+    figures.after = shrink_pace_between(since_arrived ? &trial->arrived : &trial->base, latest);
+    return figures;
+}
+
+/* @latest: as for figures_of() */
+static void
+conclude(ShrinkTrial *trial, ShrinkOutcome outcome, const char *reason, const Sample *latest,
+         gint64 now)
+{
+    trial->figures = figures_of(trial, latest, now);
     trial->outcome = outcome;
     trial->reason = reason;
     trial->ended_kind = trial->kind;
@@ -109,9 +130,9 @@ back_off(ShrinkTrial *trial, gboolean refused, gint64 now)
 }
 
 static void
-undo(ShrinkTrial *trial, const char *reason, gint64 now)
+undo(ShrinkTrial *trial, const char *reason, const Sample *latest, gint64 now)
 {
-    conclude(trial, SHRINK_OUTCOME_HURT, reason);
+    conclude(trial, SHRINK_OUTCOME_HURT, reason, latest, now);
     back_off(trial, FALSE, now);
     notify(trial, SHRINK_NOTICE_UNDONE);
     enter(trial, SHRINK_TRIAL_UNDOING, now);
@@ -120,7 +141,7 @@ undo(ShrinkTrial *trial, const char *reason, gint64 now)
 static void
 keep(ShrinkTrial *trial, const Sample *latest, gint64 now)
 {
-    conclude(trial, SHRINK_OUTCOME_KEPT, NULL);
+    conclude(trial, SHRINK_OUTCOME_KEPT, NULL, latest, now);
     trial->failures[trial->kind] = 0;
     trial->not_before[trial->kind] = now;
     trial->settled_us = trial->has_arrived ? trial->arrived.time_us : now;
@@ -199,6 +220,8 @@ begin(ShrinkTrial *trial, const ShrinkView *view, guint64 before, gint64 now)
         trial->base = *latest;
     trial->baseline = shrink_signs_baseline(view->ring, trial->settled_us, now);
     trial->watch_us = watch_us(trial);
+    trial->taken_us = now;
+    trial->pace = shrink_pace_before(view->ring, now);
     enter(trial, SHRINK_TRIAL_TAKING, now);
 }
 
@@ -209,6 +232,7 @@ begin_forced(ShrinkTrial *trial, const ShrinkView *view, guint64 before, gint64 
 {
     trial->kind = SHRINK_PLAIN;
     trial->with_agent = FALSE;
+    trial->margin = 0;
     begin(trial, view, before, now);
 }
 
@@ -249,7 +273,7 @@ look_while_taking(ShrinkTrial *trial, const ShrinkView *view, gint64 now)
         return;
     hurt = find_hurt(trial, view);
     if (hurt)
-        undo(trial, hurt, now);
+        undo(trial, hurt, sample_ring_get(view->ring, 0), now);
     else if (view->actual <= trial->after || now - trial->since >= TAKE_US)
         enter(trial, SHRINK_TRIAL_WATCHED, now);
 }
@@ -270,7 +294,7 @@ look_while_watched(ShrinkTrial *trial, const ShrinkView *view, gint64 now)
     }
     hurt = find_hurt(trial, view);
     if (hurt)
-        undo(trial, hurt, now);
+        undo(trial, hurt, latest, now);
     else if (trial->has_arrived && latest->time_us - trial->since >= trial->watch_us)
         keep(trial, latest, now);
 }
@@ -399,6 +423,7 @@ shrink_trial_want(ShrinkTrial *trial, const ShrinkView *view, guint64 target, Sh
     trial->after = view->requested - size;
     trial->size = size;
     trial->id++;
+    trial->margin = 0;
     trial->with_agent = view->answers;
     notify(trial, SHRINK_NOTICE_SHRINK);
     enter(trial, view->answers ? SHRINK_TRIAL_ANNOUNCED : SHRINK_TRIAL_GRANTED, now);
@@ -413,8 +438,22 @@ shrink_trial_answer(ShrinkTrial *trial, guint64 id, gboolean bears, const char *
         enter(trial, SHRINK_TRIAL_GRANTED, now);
         return;
     }
-    conclude(trial, SHRINK_OUTCOME_REFUSED, reason);
+    conclude(trial, SHRINK_OUTCOME_REFUSED, reason, NULL, now);
     back_off(trial, TRUE, now);
     notify(trial, SHRINK_NOTICE_UNDONE);
     enter(trial, SHRINK_TRIAL_REST, now);
+}
+
+void
+shrink_trial_note_margin(ShrinkTrial *trial, guint64 id, guint64 margin)
+{
+    if (trial->state == SHRINK_TRIAL_ANNOUNCED && id == trial->id)
+        trial->margin = margin;
+}
+
+ShrinkEnd
+shrink_trial_get_end(const ShrinkTrial *trial)
+{
+    return (ShrinkEnd){ trial->ended_kind,  trial->outcome, trial->ended_before,
+                        trial->ended_after, trial->reason,  trial->figures };
 }

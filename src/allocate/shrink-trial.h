@@ -20,6 +20,7 @@
  */
 #pragma once
 
+#include "allocate/shrink-figures.h"
 #include "allocate/shrink-signs.h"
 
 typedef enum {
@@ -88,6 +89,15 @@ typedef enum {
     SHRINK_OUTCOME_REFUSED, /* by the guest; the reason tells why */
 } ShrinkOutcome;
 
+/* A trial that has ended, whole. */
+typedef struct {
+    ShrinkKind kind;
+    ShrinkOutcome outcome;
+    guint64 before, after; /* what the guest was asked to have, or was to be */
+    const char *reason;    /* nullable: why it was not kept */
+    ShrinkFigures figures;
+} ShrinkEnd;
+
 /* A guest as the trial sees it. */
 typedef struct {
     const SampleRing *ring;
@@ -109,6 +119,7 @@ typedef struct {
     const char *reason;    /* ... and why; static text, nullable */
     ShrinkKind ended_kind; /* ... and of what step: the next may be in hand already */
     guint64 ended_before, ended_after;
+    ShrinkFigures figures;        /* ... and what was seen of it */
     guint outcomes;               /* how many have ended: it changes when there is news */
     guint failures[SHRINK_KINDS]; /* without a success in between */
     double stalled;               /* of the latest step kept: part of the stall budget */
@@ -123,6 +134,9 @@ typedef struct {
     guint64 id;
     guint64 size;
     gint64 since;      /* in this state */
+    guint64 margin;    /* that the agent answered with */
+    gint64 taken_us;   /* when the guest was asked for less, ... */
+    ShrinkPace pace;   /* ... and its pace then */
     gint64 watch_us;   /* of the step in hand */
     guint64 seen;      /* what was requested at the last look; 0: there was none */
     gint64 settled_us; /* when the guest had followed the latest step that was kept */
@@ -159,6 +173,9 @@ void shrink_trial_start(ShrinkTrial *trial);
  */
 guint64 shrink_trial_look(ShrinkTrial *trial, const ShrinkView *view, gint64 now);
 
+/* Returns: the latest trial that has ended. */
+ShrinkEnd shrink_trial_get_end(const ShrinkTrial *trial);
+
 /* Returns: why the least is what it is, as of @now. */
 ShrinkHold shrink_trial_hold(const ShrinkTrial *trial, gint64 now);
 
@@ -176,6 +193,9 @@ void shrink_trial_want(ShrinkTrial *trial, const ShrinkView *view, guint64 targe
 /* The agent's answer to the shrink with @id; others are ignored. @reason: static text. */
 void shrink_trial_answer(ShrinkTrial *trial, guint64 id, gboolean bears, const char *reason,
                          gint64 now);
+
+/* And what it could give beyond that, if it bears it; to be told before the answer itself. */
+void shrink_trial_note_margin(ShrinkTrial *trial, guint64 id, guint64 margin);
 
 /* The guest is not the policy's at present: forgets the step in hand, as it is. */
 void shrink_trial_abandon(ShrinkTrial *trial, gint64 now);

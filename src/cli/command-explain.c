@@ -142,6 +142,43 @@ print_decision(GVariant *values)
     say("  So it was asked to have %s instead of %s.", target, from);
 }
 
+static double
+real_in(GVariant *values, const char *key)
+{
+    double real = 0;
+
+    g_variant_lookup(values, key, "d", &real);
+    return real;
+}
+
+/* What became of a step on trial: what was taken, and how the guest bore it. */
+static void
+print_shrink(GVariant *event)
+{
+    g_autoptr(GVariant) shrink = g_variant_lookup_value(event, "shrink", G_VARIANT_TYPE_VARDICT);
+    g_autofree char *taken = NULL;
+    gint64 watched_us = 0;
+
+    if (!shrink)
+        return;
+    SIZE_TEXT(margin, shrink, "margin");
+    SIZE_TEXT(before, shrink, "available_before");
+    SIZE_TEXT(after, shrink, "available_after");
+    taken = size_format_rounded(size_in(shrink, "before") -
+                                MIN(size_in(shrink, "after"), size_in(shrink, "before")));
+    if (size_in(shrink, "margin") > 0)
+        say("    Its agent had said that %s more than these %s could go.", margin, taken);
+    if (!g_variant_lookup(shrink, "watched_us", "x", &watched_us))
+        return;
+    say("    %s were taken and watched for %.1f s. Before and after it had %s and %s available,",
+        taken, (double)watched_us / G_USEC_PER_SEC, before, after);
+    say("    and in a second tasks waited %.1f and %.1f ms for memory, %.0f and %.0f pages were",
+        real_in(shrink, "stall_us_before") / 1000, real_in(shrink, "stall_us_after") / 1000,
+        real_in(shrink, "refaults_before"), real_in(shrink, "refaults_after"));
+    say("    read again, and %.0f and %.0f KiB read back from swap.",
+        real_in(shrink, "swap_in_before") / 1024, real_in(shrink, "swap_in_after") / 1024);
+}
+
 static void
 print_events(GVariant *values)
 {
@@ -156,6 +193,7 @@ print_events(GVariant *values)
         g_autofree char *clock = format_time(size_in(event, "time_us"), "%T");
 
         say("  %s  %s: %s", clock, text_in(event, "kind"), text_in(event, "message"));
+        print_shrink(event);
         g_variant_unref(event);
     }
 }

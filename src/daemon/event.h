@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include <glib.h>
+#include "allocate/shrink-trial.h"
 
 typedef enum {
     EVENT_GUEST_ADDED,
@@ -33,9 +33,10 @@ typedef enum {
 typedef struct {
     EventKind kind;
     GLogLevelFlags level;
-    const char *guest;   /* "" for the host */
-    guint64 decision;    /* that led to it; 0: none */
-    const char *message; /* in words */
+    const char *guest;       /* "" for the host */
+    guint64 decision;        /* that led to it; 0: none */
+    const char *message;     /* in words */
+    const ShrinkEnd *shrink; /* nullable: of EVENT_SHRINK: its figures, for the journal */
 } Event;
 
 /* Returns: "guest-added", "decision", ... as on the bus. */

@@ -16,6 +16,7 @@
 #include "journal/journal-decoder.h"
 #include "journal/journal-file.h"
 #include "journal/journal-guest.h"
+#include "journal/journal-shrink.h"
 
 /* A guest of which that many files say nothing has not been decided on for hours. */
 #define LOOK_MOST 32
@@ -28,6 +29,7 @@ typedef struct {
     const char *guest;
     guint64 decision; /* 0: the latest */
     gboolean found;
+    gboolean over; /* another has taken its place: the cycle's events belong to it still */
     gboolean done; /* there is no more to be said of it */
     GVariantDict *result;
     GVariantBuilder *events;
@@ -186,7 +188,8 @@ look_at_cycle(Search *search, const JournalDecoder *decoder)
 {
     const JournalGuest *guest = journal_decoder_find(decoder, search->guest);
 
-    if (!guest || !guest->decided)
+    search->done = search->over;
+    if (search->done || !guest || !guest->decided)
         return;
     if (search->decision == 0 || guest->decision.id == search->decision) {
         take_decision(search, decoder, guest);
@@ -195,8 +198,59 @@ look_at_cycle(Search *search, const JournalDecoder *decoder)
         g_variant_dict_insert(search->result, "next", "t", guest->decision.id);
         if (g_str_equal(search->outcome, "moving"))
             search->outcome = "superseded";
-        search->done = TRUE;
+        search->over = TRUE;
     }
+}
+
+static void
+add_pace(GVariantDict *dict, const char *when, const ShrinkPace *pace)
+{
+    const struct {
+        const char *what;
+        double value;
+    } values[] = { { "stall_us", pace->stall_us },
+                   { "refaults", pace->refaults },
+                   { "swap_in", pace->swap_in } };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(values); i++) {
+        g_autofree char *key = g_strdup_printf("%s_%s", values[i].what, when);
+
+        g_variant_dict_insert(dict, key, "d", values[i].value);
+    }
+}
+
+/* What became of a step on trial, in figures; each a second where it is a pace. */
+static GVariant *
+shrink_variant(const ShrinkEnd *end)
+{
+    const ShrinkFigures *figures = &end->figures;
+    g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(NULL);
+
+    g_variant_dict_insert(&dict, "kind", "s", journal_shrink_kind_name(end->kind));
+    g_variant_dict_insert(&dict, "outcome", "s", journal_shrink_outcome_name(end->outcome));
+    g_variant_dict_insert(&dict, "reason", "s", end->reason ? end->reason : "");
+    g_variant_dict_insert(&dict, "before", "t", end->before);
+    g_variant_dict_insert(&dict, "after", "t", end->after);
+    if (figures->margin > 0)
+        g_variant_dict_insert(&dict, "margin", "t", figures->margin);
+    if (figures->watched_us > 0) {
+        g_variant_dict_insert(&dict, "watched_us", "x", figures->watched_us);
+        g_variant_dict_insert(&dict, "available_before", "t", figures->available_before);
+        g_variant_dict_insert(&dict, "available_after", "t", figures->available_after);
+        add_pace(&dict, "before", &figures->before);
+        add_pace(&dict, "after", &figures->after);
+    }
+    return g_variant_dict_end(&dict);
+}
+
+/* What an agent refused led to no decision; it is told with the one before. */
+static gboolean
+belongs(const Search *search, const JournalEvent *event)
+{
+    if (!search->found)
+        return FALSE;
+    return event->decision == decision_in_hand(search) ||
+           (event->decision == 0 && event->shrink != NULL);
 }
 
 static void
@@ -206,18 +260,20 @@ look_at_event(Search *search, const JournalDecoder *decoder)
     gboolean word = g_str_equal(event->kind, "held");
     g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(NULL);
 
-    if (!g_str_equal(event->guest, search->guest) || event->decision == 0)
+    if (!g_str_equal(event->guest, search->guest))
         return;
-    if (word && (search->decision == 0 || event->decision == search->decision))
+    if (word && event->decision > 0 &&
+        (search->decision == 0 || event->decision == search->decision))
         take_word(search, decoder);
-    if (!search->found || event->decision != decision_in_hand(search) ||
-        search->n_events >= EVENTS_MOST)
+    if (!belongs(search, event) || search->n_events >= EVENTS_MOST)
         return;
     search->n_events++;
     g_variant_dict_insert(&dict, "time_us", "t",
                           (guint64)journal_decoder_wall(decoder, event->now_us));
     g_variant_dict_insert(&dict, "kind", "s", event->kind);
     g_variant_dict_insert(&dict, "message", "s", event->message);
+    if (event->shrink)
+        g_variant_dict_insert_value(&dict, "shrink", shrink_variant(event->shrink));
     g_variant_builder_add_value(search->events, g_variant_dict_end(&dict));
     if (g_str_equal(event->kind, "settled") || g_str_equal(event->kind, "short"))
         search->outcome = g_str_equal(event->kind, "short") ? "short" : "settled";

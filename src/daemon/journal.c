@@ -200,6 +200,7 @@ on_event(Journal *journal, const Event *event)
         .decision = event->decision,
         .message = event->message,
         .now_us = g_get_monotonic_time(),
+        .shrink = event->shrink,
     };
 
     /* A decision is a part of its cycle, and its words follow from it. */

@@ -37,7 +37,8 @@ struct _ManagedGuest {
 
     ShrinkTrial trial;
     Probe probe;
-    guint outcomes; /* of the trial, as far as they were told */
+    guint outcomes;          /* of the trial, as far as they were told */
+    guint64 shrink_decision; /* the latest that took something */
 
     Uptake uptake;
     gboolean stuck;      /* as last told */
@@ -58,6 +59,9 @@ struct _ManagedGuest {
 /* Tells an event of the guest. */
 void managed_guest_tell(ManagedGuest *managed, EventKind kind, GLogLevelFlags level,
                         const char *format, ...) G_GNUC_PRINTF(4, 5);
+
+/* And one that has more to it than words. */
+void managed_guest_tell_event(ManagedGuest *managed, const Event *event);
 
 /* Announces that the guest's status is another. */
 void managed_guest_changed(ManagedGuest *managed);

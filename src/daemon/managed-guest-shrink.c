@@ -52,6 +52,7 @@ answer_reason(guint64 reason)
 void
 managed_guest_shrink_answer(ManagedGuest *managed, const StatsAnswer *answer, gint64 now)
 {
+    shrink_trial_note_margin(&managed->trial, answer->id, answer->margin);
     shrink_trial_answer(&managed->trial, answer->id, answer->verdict == STATS_ANSWER_BEARS,
                         answer_reason(answer->reason), now);
 }
@@ -74,33 +75,41 @@ carry(ManagedGuest *managed, const ShrinkNotice *notice)
         stats_channel_send_shrink_end(managed->channel, &end);
 }
 
+/* Returns: (transfer full): in words; the figures go beside it. */
+static char *
+describe_end(const ShrinkEnd *end, gint64 pause_us)
+{
+    g_autofree char *before = size_format_rounded(end->before);
+    g_autofree char *after = size_format_rounded(end->after);
+    const char *kind = end->kind == SHRINK_PROBE ? "probe" : "shrink";
+
+    if (end->outcome == SHRINK_OUTCOME_KEPT)
+        return g_strdup_printf("%s %s → %s did no harm", kind, before, after);
+    return g_strdup_printf("%s %s → %s %s: %s; none for %.0f s", kind, before, after,
+                           end->outcome == SHRINK_OUTCOME_HURT ? "hurt, and is taken back"
+                                                               : "refused by its agent",
+                           end->reason, (double)pause_us / G_USEC_PER_SEC);
+}
+
 static void
 tell_outcome(ManagedGuest *managed, gint64 now)
 {
-    const ShrinkTrial *trial = &managed->trial;
-    gint64 pause_us = MAX(trial->not_before[trial->ended_kind] - now, 0);
-    g_autofree char *before = size_format_rounded(trial->ended_before);
-    g_autofree char *after = size_format_rounded(trial->ended_after);
-    const char *probe = trial->ended_kind == SHRINK_PROBE ? "probe" : "shrink";
+    const ShrinkEnd end = shrink_trial_get_end(&managed->trial);
+    gint64 pause_us = MAX(managed->trial.not_before[end.kind] - now, 0);
+    g_autofree char *message = NULL;
 
-    switch (trial->outcome) {
-    case SHRINK_OUTCOME_NONE:
-        break;
-    case SHRINK_OUTCOME_KEPT:
-        managed_guest_tell(managed, EVENT_SHRINK, G_LOG_LEVEL_INFO, "%s %s → %s did no harm", probe,
-                           before, after);
-        break;
-    case SHRINK_OUTCOME_HURT:
-        managed_guest_tell(managed, EVENT_SHRINK, G_LOG_LEVEL_MESSAGE,
-                           "%s %s → %s hurt, and is taken back: %s; none for %.0f s", probe, before,
-                           after, trial->reason, (double)pause_us / G_USEC_PER_SEC);
-        break;
-    case SHRINK_OUTCOME_REFUSED:
-        managed_guest_tell(managed, EVENT_SHRINK, G_LOG_LEVEL_INFO,
-                           "%s %s → %s refused by its agent: %s; none for %.0f s", probe, before,
-                           after, trial->reason, (double)pause_us / G_USEC_PER_SEC);
-        break;
-    }
+    if (end.outcome == SHRINK_OUTCOME_NONE)
+        return;
+    message = describe_end(&end, pause_us);
+    managed_guest_tell_event(
+        managed,
+        &(Event){ .kind = EVENT_SHRINK,
+                  .level =
+                      end.outcome == SHRINK_OUTCOME_HURT ? G_LOG_LEVEL_MESSAGE : G_LOG_LEVEL_INFO,
+                  .guest = guest_get_name(managed->guest),
+                  .decision = end.outcome == SHRINK_OUTCOME_REFUSED ? 0 : managed->shrink_decision,
+                  .message = message,
+                  .shrink = &end });
 }
 
 void

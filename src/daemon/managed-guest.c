@@ -69,7 +69,13 @@ managed_guest_tell(ManagedGuest *managed, EventKind kind, GLogLevelFlags level, 
                         : 0,
         .message = message,
     };
-    g_signal_emit(managed, signals[SIGNAL_EVENT], 0, &event);
+    managed_guest_tell_event(managed, &event);
+}
+
+void
+managed_guest_tell_event(ManagedGuest *managed, const Event *event)
+{
+    g_signal_emit(managed, signals[SIGNAL_EVENT], 0, event);
 }
 
 void
@@ -306,6 +312,8 @@ managed_guest_apply(ManagedGuest *managed, const PlanGuest *plan, gint64 now)
         status->decision = event_new_decision();
     } else {
         managed_guest_intend(managed, plan->target, FALSE, event_new_decision(), now);
+        if (plan->target < before)
+            managed->shrink_decision = status->decision;
     }
     tell_decision(managed, plan, before);
     return status->decision;

@@ -378,7 +378,7 @@ read_line(JournalDecoder *decoder, JsonObject *object, JournalLineKind kind, GEr
         return read_cycle(decoder, object);
     case JOURNAL_LINE_EVENT:
         return journal_lines_read_event(object, decoder->header.version, decoder->strings,
-                                        decoder->now_us, &decoder->event);
+                                        decoder->now_us, &decoder->shrink, &decoder->event);
     case JOURNAL_LINE_UNKNOWN:
         return TRUE;
     }

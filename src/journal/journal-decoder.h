@@ -57,6 +57,7 @@ typedef struct {
     gboolean has_header; /* nothing can be read without */
 
     /* private */
+    ShrinkEnd shrink;    /* of @event */
     GHashTable *numbers; /* number -> JournalGuest, in @guests */
     GStringChunk *strings;
     JsonParser *parser;

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "journal/journal-guest.h"
+#include "journal/journal-shrink.h"
 #include "journal/journal-text.h"
 
 /* Times since something are written in milliseconds. */
@@ -195,19 +196,23 @@ journal_lines_append_event(GString *out, const JournalEvent *event, gint64 befor
     if (event->decision > 0)
         journal_text_add_unsigned(out, "decision", event->decision);
     journal_text_add_string(out, "message", event->message);
+    if (event->shrink)
+        journal_shrink_add(out, event->shrink);
     g_string_append(out, "}\n");
 }
 
 gboolean
 journal_lines_read_event(JsonObject *object, guint version, GStringChunk *strings, gint64 before,
-                         JournalEvent *event)
+                         ShrinkEnd *shrink, JournalEvent *event)
 {
     const char *kind = journal_text_get_string(object, "event");
+    JsonObject *figures = journal_text_get_object(object, "shrink");
     guint64 decision = 0;
     gint64 since = 0;
 
     if (!kind || !journal_lines_read_time(object, version, &since) ||
-        !journal_text_get_unsigned(object, "decision", &decision))
+        !journal_text_get_unsigned(object, "decision", &decision) ||
+        (figures && !journal_shrink_read(figures, strings, shrink)))
         return FALSE;
     *event = (JournalEvent){
         .kind = keep(strings, kind),
@@ -215,6 +220,7 @@ journal_lines_read_event(JsonObject *object, guint version, GStringChunk *string
         .decision = decision,
         .message = keep(strings, journal_text_get_string(object, "message")),
         .now_us = (gint64)((guint64)before + (guint64)since),
+        .shrink = figures ? shrink : NULL,
     };
     return TRUE;
 }

@@ -40,11 +40,12 @@ typedef struct {
 } JournalDecision;
 
 typedef struct {
-    const char *kind;    /* "step", "settled", ... */
-    const char *guest;   /* "" for the host */
-    guint64 decision;    /* 0: none */
-    const char *message; /* in words */
-    gint64 now_us;       /* when it happened, monotonic */
+    const char *kind;        /* "step", "settled", ... */
+    const char *guest;       /* "" for the host */
+    guint64 decision;        /* 0: none */
+    const char *message;     /* in words */
+    gint64 now_us;           /* when it happened, monotonic */
+    const ShrinkEnd *shrink; /* nullable: what it tells of, in figures */
 } JournalEvent;
 
 /* Times since something: milliseconds; microseconds in the first version. */
@@ -80,7 +81,8 @@ void journal_lines_add_decision(GString *line, const JournalDecision *decision, 
 void journal_lines_start_settings(JournalSettings *settings);
 
 /*
- * Read what was written; of settings what is not there stays as it is in @settings.
+ * Read what was written; an event's @shrink is where it is kept. Of settings what is not there
+ * stays as it is in @settings.
  * @strings: gets the texts, which live as long as it does.
  * The results are untouched on failure, which is what FALSE says.
  */
@@ -89,6 +91,6 @@ gboolean journal_lines_read_header(JsonObject *object, GStringChunk *strings,
 gboolean journal_lines_read_settings(JsonObject *object, GStringChunk *strings,
                                      JournalSettings *settings);
 gboolean journal_lines_read_event(JsonObject *object, guint version, GStringChunk *strings,
-                                  gint64 before, JournalEvent *event);
+                                  gint64 before, ShrinkEnd *shrink, JournalEvent *event);
 gboolean journal_lines_read_decision(JsonObject *object, guint version, GStringChunk *strings,
                                      guint64 requested, gint64 wall_us, JournalDecision *decision);

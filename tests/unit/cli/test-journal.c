@@ -26,7 +26,14 @@ static const char explanation[] =
     " 'sample': <{'age_us': <int64 250000>, 'source': <'agent'>, 'total': <uint64 260046848>,"
     " 'free': <uint64 4194304>, 'available': <uint64 8388608>, 'cached': <uint64 2097152>}>,"
     " 'events': <[{'time_us': <uint64 1700000000290000>, 'kind': <'settled'>,"
-    " 'message': <'has 640 MiB'>}]>, 'outcome': <'settled'>,"
+    " 'message': <'has 640 MiB'>}, {'time_us': <uint64 1700000000390000>, 'kind': <'shrink'>,"
+    " 'message': <'shrink 700 MiB → 640 MiB did no harm'>, 'shrink': <{'kind': <'shrink'>,"
+    " 'outcome': <'kept'>, 'reason': <''>, 'before': <uint64 734003200>,"
+    " 'after': <uint64 671088640>, 'margin': <uint64 104857600>, 'watched_us': <int64 6100000>,"
+    " 'available_before': <uint64 325058560>, 'available_after': <uint64 262144000>,"
+    " 'stall_us_before': <0.0>, 'stall_us_after': <1234.0>, 'refaults_before': <0.0>,"
+    " 'refaults_after': <3.0>, 'swap_in_before': <0.0>, 'swap_in_after': <8192.0>}>}]>,"
+    " 'outcome': <'settled'>,"
     " 'now': <'it has 640 MiB and demands 640 MiB'>}";
 
 static gboolean
@@ -62,11 +69,20 @@ test_explain(void **state)
                         "2 MiB page cache.\n");
     run_assert_contains(text.out, "a demand of 768 MiB: it grows.\n");
     run_assert_contains(text.out, "768 MiB  (this counted)\n");
-    run_assert_contains(text.out, "    cut to the budget ?[2J\n"
-                                  "  So it was asked to have 640 MiB instead of 256 MiB.\n"
-                                  "  22:13:20.290  settled: has 640 MiB\n"
-                                  "  It got there.\n"
-                                  "web now: it has 640 MiB and demands 640 MiB.\n");
+    run_assert_contains(text.out,
+                        "    cut to the budget ?[2J\n"
+                        "  So it was asked to have 640 MiB instead of 256 MiB.\n"
+                        "  22:13:20.290  settled: has 640 MiB\n"
+                        "  22:13:20.390  shrink: shrink 700 MiB → 640 MiB did no harm\n"
+                        "    Its agent had said that 100 MiB more than these 60 MiB could "
+                        "go.\n"
+                        "    60 MiB were taken and watched for 6.1 s. Before and after it "
+                        "had 310 MiB and 250 MiB available,\n"
+                        "    and in a second tasks waited 0.0 and 1.2 ms for memory, 0 and "
+                        "3 pages were\n"
+                        "    read again, and 0 and 8 KiB read back from swap.\n"
+                        "  It got there.\n"
+                        "web now: it has 640 MiB and demands 640 MiB.\n");
     bus_fixture_assert_runs("explain web", "web now: it is held.\n");
     bus_fixture_assert_fails("explain web 77", 1, "web: the journal has no such decision");
     bus_fixture_assert_fails("explain web soon", 2, "decision's number");

@@ -264,6 +264,71 @@ test_history_is_told(void **state)
     assert_int_equal(g_variant_n_children(before), 0);
 }
 
+/* A file by hand: a decision, its trial which ends in the cycle of the next one, and one that the
+ * agent refused. */
+static const char trials[] =
+    "{\"journal\":2,\"wall_us\":1700000000000000,\"now_us\":1000000}\n"
+    "{\"settings\":{\"policy\":\"balance\",\"budget\":1073741824}}\n"
+    "{\"guest\":0,\"t\":0,\"name\":\"web\",\"requested\":805306368,\"ceiling\":805306368}\n"
+    "{\"t\":0,\"guests\":{\"0\":{\"decision\":{\"id\":0.5,\"target\":720896,"
+    "\"forecast\":[700,600,500],\"reason\":\"in use\"}}}}\n"
+    "{\"t\":7000,\"guests\":{\"0\":{\"decision\":{\"id\":0.5,\"target\":786432,"
+    "\"forecast\":[700,600,500],\"reason\":\"in use\"}}}}\n"
+    "{\"event\":\"shrink\",\"t\":0.5,\"guest\":\"web\",\"decision\":1700000000000500,"
+    "\"message\":\"hurt\",\"shrink\":{\"kind\":\"shrink\",\"outcome\":\"hurt\","
+    "\"before\":786432,\"after\":720896,\"margin\":1024,\"watched\":6500,"
+    "\"available\":[2048,1024],\"pace_before\":[0,1,2],\"pace_after\":[3,4,5]}}\n"
+    "{\"t\":250}\n"
+    "{\"event\":\"shrink\",\"t\":1,\"guest\":\"web\",\"message\":\"refused\","
+    "\"shrink\":{\"kind\":\"shrink\",\"outcome\":\"refused\",\"before\":786432,"
+    "\"after\":720896}}\n";
+
+/* Returns: (transfer full): the figures of the trial in the last event. */
+static GVariant *
+last_shrink(GVariant *explained)
+{
+    g_autoptr(GVariant) events =
+        g_variant_lookup_value(explained, "events", G_VARIANT_TYPE("aa{sv}"));
+    gsize n = g_variant_n_children(events);
+    g_autoptr(GVariant) event = NULL;
+    GVariant *shrink;
+
+    assert_true(n > 0);
+    event = g_variant_get_child_value(events, n - 1);
+    shrink = g_variant_lookup_value(event, "shrink", G_VARIANT_TYPE_VARDICT);
+    assert_non_null(shrink);
+    return shrink;
+}
+
+static void
+test_trials_are_explained(void **state)
+{
+    Bed *bed = *state;
+    g_autofree char *path = g_build_filename(bed->folder, "t-20231114T221320.000000Z.jsonl", NULL);
+    g_autoptr(GVariant) first = NULL, latest = NULL, hurt = NULL, refused = NULL;
+    guint64 bytes = 0;
+    double pace = 0;
+
+    assert_true(g_file_set_contents(path, trials, -1, NULL));
+    first =
+        journal_query_explain(bed->folder, "t-", "web", G_GUINT64_CONSTANT(1700000000000500), NULL);
+    assert_non_null(first);
+    assert_string_equal(text_in(first, "outcome"), "superseded");
+    hurt = last_shrink(first);
+    assert_string_equal(text_in(hurt, "outcome"), "hurt");
+    assert_true(g_variant_lookup(hurt, "margin", "t", &bytes) && bytes == MIB);
+    assert_true(g_variant_lookup(hurt, "available_after", "t", &bytes) && bytes == MIB);
+    assert_true(g_variant_lookup(hurt, "stall_us_after", "d", &pace));
+    assert_int_equal((int)pace, 3);
+
+    latest = journal_query_explain(bed->folder, "t-", "web", 0, NULL);
+    assert_non_null(latest);
+    refused = last_shrink(latest);
+    assert_string_equal(text_in(refused, "outcome"), "refused");
+    assert_false(g_variant_lookup(refused, "watched_us", "x", NULL));
+    g_unlink(path);
+}
+
 static void
 test_an_administrators_word_is_explained(void **state)
 {
@@ -477,6 +542,7 @@ main(void)
         JOURNAL_TEST(test_cycles_and_events_are_written),
         JOURNAL_TEST(test_decisions_are_explained),
         JOURNAL_TEST(test_history_is_told),
+        JOURNAL_TEST(test_trials_are_explained),
         JOURNAL_TEST(test_an_administrators_word_is_explained),
         JOURNAL_TEST(test_listeners_have_a_file_of_their_own),
         JOURNAL_TEST(test_listeners_are_bounded),

@@ -126,6 +126,49 @@ test_events_have_their_time(void **state)
     assert_string_equal(decoder->event.guest, "");
 }
 
+/* What became of a step on trial goes with its event, and comes back. */
+static void
+test_shrinks_have_their_figures(void **state)
+{
+    const ShrinkEnd hurt = { .kind = SHRINK_PROBE,
+                             .outcome = SHRINK_OUTCOME_HURT,
+                             .before = 1 << 30,
+                             .after = (1 << 30) - 4096,
+                             .reason = "it read \"again\"",
+                             .figures = { .margin = 8192,
+                                          .watched_us = 1500,
+                                          .available_before = 1024,
+                                          .available_after = 512,
+                                          .before = { 1, 2, 1024 },
+                                          .after = { 3, 4, 2048 } } };
+    const ShrinkEnd refused = { .outcome = SHRINK_OUTCOME_REFUSED, .reason = "no" };
+    g_autoptr(JournalDecoder) decoder = journal_decoder_new();
+    g_autoptr(GString) text = g_string_new(NULL);
+    const ShrinkEnd *read;
+
+    assert_true(feed(decoder, HEADER));
+    journal_lines_append_event(text, &(JournalEvent){ "shrink", "web", 7, "hurt", 1000, &hurt },
+                               1000);
+    assert_true(feed(decoder, text->str));
+    read = decoder->event.shrink;
+    assert_non_null(read);
+    assert_int_equal(read->kind, hurt.kind);
+    assert_int_equal(read->outcome, hurt.outcome);
+    assert_int_equal(read->before, hurt.before);
+    assert_int_equal(read->after, hurt.after);
+    assert_string_equal(read->reason, hurt.reason);
+    assert_memory_equal(&read->figures, &hurt.figures, sizeof hurt.figures);
+
+    g_string_truncate(text, 0);
+    journal_lines_append_event(text, &(JournalEvent){ "shrink", "web", 0, "no", 1000, &refused },
+                               1000);
+    assert_true(feed(decoder, text->str));
+    assert_int_equal(decoder->event.shrink->outcome, SHRINK_OUTCOME_REFUSED);
+    assert_int_equal(decoder->event.shrink->figures.watched_us, 0);
+    assert_true(feed(decoder, "{\"event\":\"step\",\"t\":0}"));
+    assert_null(decoder->event.shrink);
+}
+
 static void
 test_what_is_no_journal_is_refused(void **state)
 {
@@ -162,6 +205,9 @@ test_what_is_no_journal_is_refused(void **state)
         "{\"settings\":1}",
         "{\"settings\":{\"policy\":\"balance\",\"budget\":-4}}",
         "{\"event\":\"step\",\"t\":[]}",
+        "{\"event\":\"shrink\",\"t\":0,\"shrink\":{\"kind\":\"theft\",\"outcome\":\"kept\"}}",
+        "{\"event\":\"shrink\",\"t\":0,\"shrink\":{\"kind\":\"probe\",\"outcome\":\"kept\","
+        "\"pace_after\":[1]}}",
         "{\"journal\":0}",
         "{\"journal\":3}",
         "{\"journal\":1,\"wall_us\":\"noon\"}",
@@ -341,6 +387,7 @@ main(void)
         cmocka_unit_test(test_samples_to_the_letter),
         cmocka_unit_test(test_a_guest_and_its_cycles),
         cmocka_unit_test(test_events_have_their_time),
+        cmocka_unit_test(test_shrinks_have_their_figures),
         cmocka_unit_test(test_what_is_no_journal_is_refused),
         cmocka_unit_test(test_nothing_before_the_first_line),
         cmocka_unit_test(test_every_limit_has_a_name),
