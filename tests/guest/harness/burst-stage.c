@@ -217,9 +217,18 @@ burst_stage_run(BurstStage *stage, guint megabytes, BurstResult *result, GError 
            burst(stage, megabytes, result, error);
 }
 
-gboolean
-burst_stage_run_with_all(BurstStage *stage, guint megabytes, BurstResult *result, GError **error)
+/* Memory that was given back has no page on the host until it is used again. */
+static gboolean
+forget_pages(BurstStage *stage, GError **error)
 {
-    return (stage->daemon || renew_daemon(stage, error)) && set_memory(stage, ALL, error) &&
+    return set_memory(stage, BURST_STAGE_BASE, error);
+}
+
+gboolean
+burst_stage_run_with_all(BurstStage *stage, gboolean touched, guint megabytes, BurstResult *result,
+                         GError **error)
+{
+    return (stage->daemon || renew_daemon(stage, error)) &&
+           (touched || forget_pages(stage, error)) && set_memory(stage, ALL, error) &&
            burst(stage, megabytes, result, error);
 }

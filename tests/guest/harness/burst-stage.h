@@ -59,6 +59,10 @@ gboolean burst_stage_serve(BurstStage *stage, const BurstService *service, GErro
 /* One burst of @megabytes. */
 gboolean burst_stage_run(BurstStage *stage, guint megabytes, BurstResult *result, GError **error);
 
-/* The same in the guest that has all its memory from the start. */
-gboolean burst_stage_run_with_all(BurstStage *stage, guint megabytes, BurstResult *result,
-                                  GError **error);
+/*
+ * The same in the guest that has all its memory from the start. @touched: the host has a page for
+ * all of it since a burst before, which a guest that is given memory never finds; otherwise for
+ * none of what the guest has above its base, as in a guest that was just booted.
+ */
+gboolean burst_stage_run_with_all(BurstStage *stage, gboolean touched, guint megabytes,
+                                  BurstResult *result, GError **error);
