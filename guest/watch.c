@@ -41,6 +41,11 @@
  * For how much. What the fall uses up in two horizons, less what is left: so that,
  * once it came, there is nothing to ask for during another horizon.
  *
+ * When nothing is left. Available is what lies above the kernel's reserves, which in a small guest
+ * with transparent huge pages can be more than all that is free: seen on 6.12, 80 MiB free and 0 to
+ * 16 available in a guest of 256 MiB. A burst there is not a fall, but a stall; so a guest asks as
+ * soon as it has nothing available, whether it falls or not.
+ *
  * When tasks wait. For memory, says the kernel; but it counts so as well that they read back what
  * was once given up, or wait until free memory is in one piece. Where there is as much free
  * (not merely available: a page cache that is read again and again is) as would be asked for, more
@@ -84,9 +89,11 @@
 #define LEARN_MOST    4
 #define FASTEST_LEAST (64 << 20)
 
-/* Tasks that wait are told of once a second, with at least so much to ask for. */
+/* Tasks that wait are told of once a second. */
 #define STALL_SPACING_US 1000000
-#define STALL_FRACTION   8
+
+/* Of the total: what is asked for at the least where no forecast tells how much. */
+#define LEAST_FRACTION 8
 
 void
 watch_start(Watch *watch, uint64_t fastest)
@@ -310,14 +317,15 @@ ask(Watch *watch, const WatchLook *now, uint64_t size, WatchRequest *request)
     request->left_us = watch_left_us(watch, now->available);
 }
 
-/* What is used up in two horizons, less what is left, and not more than there is. */
+/* What is used up in two horizons, less what is left, but so much at the least, and not more
+ * than there is. */
 static uint64_t
-size_wanted(const Watch *watch, uint64_t available)
+size_wanted(const Watch *watch, uint64_t available, uint64_t least)
 {
     double wanted = watch->fall * 2 * (double)watch_horizon(watch) - (double)available;
 
-    if (wanted <= 0)
-        return 0;
+    if (wanted < (double)least)
+        wanted = (double)least;
     return wanted < (double)watch->growth ? (uint64_t)wanted : watch->growth;
 }
 
@@ -326,6 +334,7 @@ watch_look(Watch *watch, const WatchLook *look, WatchRequest *request)
 {
     const WatchUse *last = look_before(watch, 0);
     uint64_t horizon = (uint64_t)watch_horizon(watch);
+    bool nothing_left = look->available < NOISE_MIN;
     uint64_t left;
     uint64_t size;
 
@@ -334,13 +343,13 @@ watch_look(Watch *watch, const WatchLook *look, WatchRequest *request)
     keep(watch, look);
     watch->fall = forecast(watch);
     left = watch_left_us(watch, look->available);
-    if (left <= 2 * horizon)
+    if (left <= 2 * horizon || nothing_left)
         watch->danger_us = look->time_us;
     else if (look->time_us - watch->danger_us > (int64_t)horizon)
         watch->asking = false;
-    if (left > horizon)
+    if (left > horizon && !nothing_left)
         return false;
-    size = size_wanted(watch, look->available);
+    size = size_wanted(watch, look->available, nothing_left ? look->total / LEAST_FRACTION : 0);
     if (size == 0 || !is_news(watch, look, size))
         return false;
     ask(watch, look, size, request);
@@ -364,12 +373,10 @@ watch_stall(Watch *watch, uint64_t free, int64_t now, WatchRequest *request)
         return false;
     if (watch->asking && now - watch->asked_us < STALL_SPACING_US)
         return false;
-    least = last->look.total / STALL_FRACTION;
+    least = last->look.total / LEAST_FRACTION;
     if (free != UINT64_MAX && free >= least)
         return false;
-    size = size_wanted(watch, last->look.available);
-    if (size < least)
-        size = least < watch->growth ? least : watch->growth;
+    size = size_wanted(watch, last->look.available, least);
     ask(watch, &(WatchLook){ now, last->look.total, last->look.available }, size, request);
     return true;
 }

@@ -6,6 +6,9 @@
 /* The kernel's image, initrd and reserved areas of an ordinary guest. More, as with
  * a crash kernel, is believed if it is there from the first. */
 #define ORDINARY_BOOT ((double)(64 << 20))
+/* Before actual has rested: the bounce buffers too, of a guest that has, or may get, memory above
+ * 4 GiB (swiotlb, 64 MiB by default). */
+#define BOUNCE_BUFFERS ((double)(64 << 20))
 /* 64 bytes of page array for each page of 4 KiB. */
 #define PAGE_ARRAY (1.0 / 64)
 
@@ -22,7 +25,7 @@ overhead_track(Overhead *overhead, const Sample *latest, guint64 actual, gint64 
         overhead->actual_since_us = (double)now;
     }
     if ((double)latest->time_us - overhead->actual_since_us < SETTLE_US)
-        return known ? overhead->bytes : CLAMP(seen, 0, ordinary);
+        return known ? overhead->bytes : CLAMP(seen, 0, ordinary + BOUNCE_BUFFERS);
 
     if (known)
         most = overhead->bytes + PAGE_ARRAY * MAX(0, (double)actual - overhead->bytes_of);

@@ -499,6 +499,34 @@ test_a_stall_is_told_once_a_second(void **state)
     assert_true(request.left_us == UINT64_MAX);
 }
 
+/* From nothing available nothing falls: it asks before it is seen to. */
+static void
+test_a_guest_with_nothing_available_asks_at_rest(void **state)
+{
+    Guest guest;
+
+    start(&guest, GIB, MIB);
+    guest.total = 256 * MIB;
+    run(&guest, 100 * MS);
+    assert_int_equal(guest.requests, 1);
+    assert_int_equal(guest.request.size, 256 * MIB / 8);
+    assert_int_equal(guest.request.fall, 0);
+
+    /* Once, as long as the host bears it in mind. */
+    run(&guest, 9 * SECOND);
+    assert_int_equal(guest.requests, 1);
+    run(&guest, 12 * SECOND);
+    assert_int_equal(guest.requests, 2);
+
+    /* What it got is enough. */
+    start(&guest, GIB, MIB);
+    guest.total = 256 * MIB;
+    guest.plug_us = 50 * MS;
+    run(&guest, 30 * SECOND);
+    assert_int_equal(guest.requests, 1);
+    assert_int_equal(guest.total, 288 * MIB);
+}
+
 /* What tasks wait for is not always what there is too little of. */
 static void
 test_a_stall_beside_free_memory_is_no_lack(void **state)
@@ -586,6 +614,7 @@ main(void)
         cmocka_unit_test(test_an_announced_shrink_that_looks_like_use_is_no_fall),
         cmocka_unit_test(test_a_burst_during_a_shrink_is_seen),
         cmocka_unit_test(test_a_stall_is_told_once_a_second),
+        cmocka_unit_test(test_a_guest_with_nothing_available_asks_at_rest),
         cmocka_unit_test(test_a_stall_beside_free_memory_is_no_lack),
         cmocka_unit_test(test_the_fastest_is_learned_within_bounds),
         cmocka_unit_test(test_odd_figures_do_no_harm),

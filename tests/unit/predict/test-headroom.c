@@ -348,6 +348,23 @@ test_swapping_out_counts_as_growth(void **state)
     assert_demand(result, (900 + 80) * 5 / 4 + OVERHEAD);
 }
 
+/* A daemon that was just started knows of no rest: the bounce buffers of a guest with memory above
+ * 4 GiB count all the same, and what is far more does not. */
+static void
+test_bounce_buffers_count_from_the_first_look(void **state)
+{
+    Fixture f = new_fixture(1024, 400);
+
+    f.now += SECOND;
+    look(&f, 1024 - 122);
+    assert_true(demand_mib(forecast(&f)) >= 400 * 5 / 4 + 122);
+
+    f = new_fixture(1024, 400);
+    f.now += SECOND;
+    look(&f, 1024 - 384);
+    assert_true(demand_mib(forecast(&f)) <= 400 * 5 / 4 + 128 + 1024 / 64);
+}
+
 /* A DIMM that the guest never brings online must not be answered by another one. */
 static void
 test_memory_left_offline_is_not_demanded_again(void **state)
@@ -490,6 +507,7 @@ main(void)
         cmocka_unit_test(test_trend_forgets),
         cmocka_unit_test(test_gap_is_no_trend),
         cmocka_unit_test(test_swapping_out_counts_as_growth),
+        cmocka_unit_test(test_bounce_buffers_count_from_the_first_look),
         cmocka_unit_test(test_memory_left_offline_is_not_demanded_again),
         cmocka_unit_test(test_pressed_guest_with_offline_memory_does_not_run_away),
         cmocka_unit_test(test_resize_in_flight_does_not_show),
