@@ -113,5 +113,6 @@ const Policy policy_balance = {
     .summary =
         "what each guest demands; under scarcity floors, then what is in use, then headroom, "
         "by weight",
+    .separable = TRUE,
     .allocate = balance_allocate,
 };

@@ -65,6 +65,8 @@ typedef struct {
     gint64 interval_us;  /* it speaks only so often, and its last targets hold between;
                           * 0: in every plan */
     gboolean paced;      /* it damps its moves itself, or not at all: the limits must not */
+    gboolean separable;  /* while memory is left over, and is not to be shared, what a guest gets
+                          * follows from its own view alone */
     void (*allocate)(const HostView *host, const GuestView *guests, gsize n_guests,
                      guint64 *targets);
 } Policy;

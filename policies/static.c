@@ -19,5 +19,6 @@ static_allocate(const HostView *host, const GuestView *guests, gsize n_guests, g
 const Policy policy_static = {
     .name = "static",
     .summary = "each guest stays as it is; cut in proportion where the budget demands it",
+    .separable = TRUE,
     .allocate = static_allocate,
 };

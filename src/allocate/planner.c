@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "allocate/planner.h"
 
-#include "allocate/proportion.h"
-
-typedef unsigned __int128 Wide;
+#include "allocate/plan-claims.h"
 
 /* Sums that must not wrap: they are compared with a budget. */
 static guint64
@@ -194,42 +192,6 @@ look(const PlanSettings *settings, PlanGuest *guest, gboolean wanting, gint64 no
     return minus(guest->requested, aim.probing ? aim.lowest : view->need);
 }
 
-/* What the policy and the limits work on: the guests that are not pinned, in order. */
-typedef struct {
-    gsize n;
-    GuestView *views;
-    LimitGuest *guests;
-    guint64 *raw;
-    LimitedTarget *limited;
-    guint64 *idle;   /* what a trial may take at once */
-    gboolean *stuck; /* PlanGuest.stuck */
-} PlanTable;
-
-static void
-plan_table_init(PlanTable *table, gsize n_most)
-{
-    table->n = 0;
-    table->views = g_new(GuestView, n_most);
-    table->guests = g_new(LimitGuest, n_most);
-    table->raw = g_new(guint64, n_most);
-    table->limited = g_new(LimitedTarget, n_most);
-    table->idle = g_new0(guint64, n_most);
-    table->stuck = g_new0(gboolean, n_most);
-}
-
-static void
-plan_table_clear(PlanTable *table)
-{
-    g_free(table->views);
-    g_free(table->guests);
-    g_free(table->raw);
-    g_free(table->limited);
-    g_free(table->idle);
-    g_free(table->stuck);
-}
-
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(PlanTable, plan_table_clear)
-
 static void
 plan_table_add(PlanTable *table, const PlanSettings *settings, PlanGuest *guest, gboolean wanting,
                gint64 now)
@@ -309,105 +271,13 @@ repeat(const PlanGuest *guests, gsize n_guests, PlanTable *table)
     }
 }
 
-/* What its trial holds back is no size to be counted on. */
-static guint64
-keep_of(const GuestView *view, const LimitGuest *guest)
-{
-    LimitGuest untried = *guest;
-
-    untried.least = 0;
-    return limits_round_up(view, &untried, CLAMP(view->need, view->floor, view->ceiling));
-}
-
 guint64
 planner_keep(const PlanGuest *guest)
 {
     const GuestView view = to_view(guest);
     const LimitGuest limit = to_limit_guest(guest);
 
-    return keep_of(&view, &limit);
-}
-
-/* Nothing more is taken from guest @k for a claim. */
-static gboolean
-gives_nothing(const PlanTable *table, gsize k)
-{
-    return table->stuck[k] || table->views[k].pressed || table->views[k].urgent;
-}
-
-/* What guest @k will have when it has done what it was asked, if it does: a donor on its way
- * down has given that already. */
-static guint64
-expected(const PlanTable *table, gsize k)
-{
-    const GuestView *view = &table->views[k];
-    guint64 has = gives_nothing(table, k) ? view->actual : MIN(view->actual, view->requested);
-
-    return MAX(has, view->floor);
-}
-
-/*
- * How far a guest can go down for a claim: to what it keeps, and as far as its raw target only,
- * if that is more and @hard is not set. Always a size that it can reach, so that rounding what
- * it is left never takes it below.
- */
-static guint64
-lowest_for_claims(const PlanTable *table, gsize k, gboolean hard)
-{
-    const GuestView *view = &table->views[k];
-    guint64 to = keep_of(view, &table->guests[k]), has = expected(table, k);
-
-    if (gives_nothing(table, k))
-        return has;
-    if (!hard)
-        to = MAX(to, limits_round_up(view, &table->guests[k], table->raw[k]));
-    return MIN(has, to);
-}
-
-/* Returns: what all can spare, each filled in. */
-static Wide
-spare_for_claims(const PlanTable *table, gboolean hard, guint64 *spare)
-{
-    Wide sum = 0;
-
-    for (gsize k = 0; k < table->n; k++) {
-        spare[k] = expected(table, k) - lowest_for_claims(table, k, hard);
-        sum += spare[k];
-    }
-    return sum;
-}
-
-/*
- * Somebody waits for what is claimed, and guests still have it: the raw targets of those that
- * can spare something become what they are left when each gives the same part of it. For the
- * limits that is where damping ends.
- */
-static void
-make_room(const HostView *host, PlanTable *table)
-{
-    g_autofree guint64 *spare = g_new(guint64, table->n);
-    g_autofree guint64 *gives = g_new(guint64, table->n);
-    Wide has = 0, expects = 0, missing;
-
-    for (gsize k = 0; k < table->n; k++) {
-        has += MAX(table->views[k].actual, table->views[k].floor);
-        expects += expected(table, k);
-    }
-    if (has <= host->budget)
-        return;
-    missing = expects > host->budget ? expects - host->budget : 0;
-    if (spare_for_claims(table, FALSE, spare) < missing)
-        spare_for_claims(table, TRUE, spare);
-    proportion_give(spare, table->n, missing, gives);
-    for (gsize k = 0; k < table->n; k++) {
-        const GuestView *view = &table->views[k];
-        guint64 left = expected(table, k) - gives[k];
-
-        if (view->pressed || view->urgent)
-            table->raw[k] = MAX(table->raw[k], MIN(MAX(view->actual, left), view->ceiling));
-        else if (left < view->actual || table->raw[k] < left)
-            table->raw[k] = left; /* else it does not give, and may wish to grow */
-    }
+    return plan_claims_keep(&view, &limit);
 }
 
 /* Fills in the table's raw targets and what the limits make of them. */
@@ -423,7 +293,7 @@ decide(const PlanSettings *settings, const PlanGuest *guests, gsize n_guests, co
     else
         repeat(guests, n_guests, table);
     if (settings->claimed > 0)
-        make_room(host, table);
+        plan_claims_make_room(host, table);
     limits_apply(&tuning, host, table->views, table->guests, table->n, table->raw, now,
                  table->limited);
 }
@@ -481,6 +351,33 @@ planner_allocate(const PlanSettings *settings, PlanGuest *guests, gsize n_guests
     }
     summary.shortfall = minus(add(pinned, floors), settings->budget);
     return summary;
+}
+
+/* What it may come to have by what it demands, as a size that it can reach. */
+static guint64
+most_wanted(const PlanGuest *guest)
+{
+    const GuestView view = to_view(guest);
+    const LimitGuest limit = to_limit_guest(guest);
+    guint64 wanted =
+        limits_round_up(&view, &limit, CLAMP(view.demand, guest->floor, guest->ceiling));
+
+    return MAX(wanted, MAX(guest->actual, guest->requested));
+}
+
+gboolean
+planner_serve(const PlanSettings *settings, PlanGuest *guest, guint64 others, gint64 now)
+{
+    PlanSettings alone = *settings;
+
+    if (!settings->policy->separable || settings->share || settings->claimed > 0)
+        return FALSE;
+    planner_predict(guest, 1, now);
+    alone.budget = minus(settings->budget, others);
+    if (guest->pin != PLAN_PIN_NONE || most_wanted(guest) > alone.budget)
+        return FALSE;
+    planner_allocate(&alone, guest, 1, now);
+    return TRUE;
 }
 
 static const char *const pin_texts[] = {

@@ -112,6 +112,21 @@ void planner_predict(PlanGuest *guests, gsize n_guests, gint64 now);
 PlanSummary planner_allocate(const PlanSettings *settings, PlanGuest *guests, gsize n_guests,
                              gint64 now);
 
+/*
+ * planner_serve:
+ * @guest: one whose agent asks
+ * @others: what all others have or were asked to have, whichever is more of each, summed up
+ *
+ * Plans @guest alone, by what the others leave of the budget. As long as that holds all that it
+ * demands, and under a policy that is separable (policy.h), a plan of all guests would give it
+ * the same: so one guest's burst is answered at the same cost on a host of ten guests and of
+ * ten thousand.
+ *
+ * Returns: FALSE if that is not so: then all are to be planned, and nothing is changed but
+ *   the guest's forecast.
+ */
+gboolean planner_serve(const PlanSettings *settings, PlanGuest *guest, guint64 others, gint64 now);
+
 /* Returns: what a guest that the policy may move keeps when room is made: what its use calls
  *   for now, within floor and ceiling, rounded up to a size that its devices can reach. */
 guint64 planner_keep(const PlanGuest *guest);

@@ -144,6 +144,36 @@ test_balance_wastes_nothing(void **state)
     for_all_worlds(2, FALSE, balance_wastes_nothing);
 }
 
+/* While memory is left over a separable policy gives each guest what it would give it alone. */
+static void
+separable_is_separable(World *world, const Policy *policy)
+{
+    Targets targets = { 0 };
+    Wide sum = 0;
+
+    if (!policy->separable || world->host.share)
+        return;
+    run_policy(world, policy, &targets);
+    for (gsize i = 0; i < world->n_guests; i++)
+        sum += targets.raw[i];
+    if (sum + world->n_guests > world->host.budget)
+        return;
+    for (gsize i = 0; i < world->n_guests; i++) {
+        HostView left = world->host;
+        guint64 alone;
+
+        left.budget -= (guint64)sum - targets.raw[i];
+        policy->allocate(&left, &world->views[i], 1, &alone);
+        check(world, &targets, alone == targets.raw[i]);
+    }
+}
+
+static void
+test_separable_policies_are_separable(void **state)
+{
+    for_all_worlds(2, FALSE, separable_is_separable);
+}
+
 /* --- more never gets less ------------------------------------------------- */
 
 static void
@@ -544,6 +574,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_policies_keep_their_contract),
         cmocka_unit_test(test_balance_wastes_nothing),
+        cmocka_unit_test(test_separable_policies_are_separable),
         cmocka_unit_test(test_more_demand_never_gets_less),
         cmocka_unit_test(test_more_raw_never_gets_less),
         cmocka_unit_test(test_limits_hold),
