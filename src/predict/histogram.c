@@ -2,6 +2,7 @@
 #include "predict/histogram.h"
 
 #include <math.h>
+#include <string.h>
 
 /* 32 MiB to 10 TiB; what is below or above counts in the bin at that end. */
 #define LOWEST          ((double)(32 << 20))
@@ -43,8 +44,10 @@ static void
 scale_down(Histogram *histogram, guint half_lives)
 {
     histogram->sum = 0;
+    memset(histogram->shelves, 0, sizeof histogram->shelves);
     for (guint i = 0; i < HISTOGRAM_BINS; i++) {
         histogram->bins[i] = half_lives < 32 ? histogram->bins[i] >> half_lives : 0;
+        histogram->shelves[i / HISTOGRAM_SHELF] += histogram->bins[i];
         histogram->sum += histogram->bins[i];
     }
     histogram->reference_us += half_lives * HALF_LIFE_US;
@@ -55,6 +58,7 @@ histogram_add(Histogram *histogram, double bytes, gint64 now)
 {
     double gap = 1, half_lives;
     guint32 weight;
+    guint bin = bin_of(bytes);
 
     if (histogram->reference_us == 0)
         histogram->reference_us = now;
@@ -66,31 +70,45 @@ histogram_add(Histogram *histogram, double bytes, gint64 now)
         half_lives -= floor(half_lives);
     }
     weight = (guint32)MAX(gap * WEIGHT * exp2(MAX(half_lives, 0)), 1);
-    histogram->bins[bin_of(bytes)] += weight;
+    histogram->bins[bin] += weight;
+    histogram->shelves[bin / HISTOGRAM_SHELF] += weight;
     histogram->sum += weight;
     histogram->last_us = now;
+}
+
+/* Returns: the first of @n entries with which @below comes to @wanted, the last that is not 0 if
+ * none does; @below becomes what lies before it. */
+static guint
+find(const guint32 *entries, guint n, double wanted, double *below)
+{
+    double before = *below, sum = before;
+    guint last = 0;
+
+    for (guint i = 0; i < n; i++) {
+        if (entries[i] == 0)
+            continue;
+        before = sum;
+        last = i;
+        sum += entries[i];
+        if (sum >= wanted)
+            break;
+    }
+    *below = before;
+    return last;
 }
 
 double
 histogram_percentile(const Histogram *histogram, double part)
 {
-    double wanted = (double)histogram->sum * part, below = 0;
-    guint last = 0;
+    double wanted = (double)histogram->sum * part, below = 0, start;
+    guint shelf, bin;
 
     if (histogram->sum == 0)
         return 0;
-    for (guint i = 0; i < HISTOGRAM_BINS; i++) {
-        double here = (double)histogram->bins[i];
-
-        if (here <= 0)
-            continue;
-        if (below + here >= wanted) {
-            double start = i > 0 ? bin_end(i - 1) : LOWEST;
-
-            return start + (bin_end(i) - start) * CLAMP((wanted - below) / here, 0, 1);
-        }
-        below += here;
-        last = i;
-    }
-    return bin_end(last);
+    shelf = find(histogram->shelves, G_N_ELEMENTS(histogram->shelves), wanted, &below);
+    bin = shelf * HISTOGRAM_SHELF;
+    bin += find(&histogram->bins[bin], HISTOGRAM_SHELF, wanted, &below);
+    start = bin > 0 ? bin_end(bin - 1) : LOWEST;
+    return start +
+           (bin_end(bin) - start) * CLAMP((wanted - below) / MAX(histogram->bins[bin], 1), 0, 1);
 }

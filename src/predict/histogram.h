@@ -15,13 +15,15 @@
 
 #include <glib.h>
 
-#define HISTOGRAM_BINS 256
+#define HISTOGRAM_BINS  256
+#define HISTOGRAM_SHELF 16 /* bins that are also kept as a sum, so that looking one up is short */
 
 typedef struct {
     gint64 reference_us; /* what is added then weighs 1; 0: nothing was added yet */
     gint64 last_us;      /* when something was last added */
     guint64 sum;
     guint32 bins[HISTOGRAM_BINS];
+    guint32 shelves[HISTOGRAM_BINS / HISTOGRAM_SHELF]; /* the sums of so many bins each */
 } Histogram;
 
 /* That the guest used @bytes from what was last added up to @now, but no longer than ten
