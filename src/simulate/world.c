@@ -4,11 +4,17 @@
  * heap has those. All others are brought up to date by the next cycle. So what changes the
  * host's sum happens in the order of time, and the cost of a second is that of its
  * cycles, and of what really goes on in it.
+ *
+ * Who asks urgently is planned alone while the budget is not short (planner_serve()): all other
+ * guests get by it what they would get by a whole plan, only that what damping held back or a
+ * trial awaited is looked at by the next cycle. It is served as late as by a whole plan, though,
+ * which is what the daemon makes.
  */
 #include "simulate/world.h"
 
 #include "simulate/agent-model.h"
 #include "simulate/event-heap.h"
+#include "simulate/row-log.h"
 
 /* From an agent's request to the cycle that serves it, as measured. */
 #define URGENT_US 3000
@@ -39,10 +45,14 @@ typedef struct {
     gint64 spoken_us; /* when the policy last spoke */
     HostAccount host;
     EventHeap *heap;
-    GArray *rows; /* WorldRow, since the last cycle */
+    RowLog *rows; /* (nullable) */
     gint64 tick_us;
     gint64 busy_us;   /* until then the last cycle takes */
     gint64 soon_us;   /* when a cycle out of turn is due; G_MAXINT64: none */
+    gint64 asked_us;  /* when who asks urgently is to be served; G_MAXINT64: nobody does */
+    GArray *asking;   /* guint: who asks */
+    guint64 *counted; /* of each guest, what it has or was asked to have, whichever is more, ... */
+    guint64 taken;    /* ... and the sum */
     gboolean waiting; /* somebody's growth waits for donors, ... */
     gboolean urgent;  /* ... and that one asks urgently */
     gboolean with_agents;
@@ -66,7 +76,7 @@ add_row(World *world, guint i, gint64 time_us, double demand, double cached)
         .steps = world->guests[i].account.steps,
     };
 
-    g_array_append_val(world->rows, row);
+    row_log_add(world->rows, &row);
 }
 
 static void
@@ -77,26 +87,6 @@ add_present_row(World *world, guint i)
     if (world->rows)
         add_row(world, i, guest->now_us, trace_cursor_used(&guest->cursor, guest->now_us),
                 trace_cursor_cached(&guest->cursor, guest->now_us));
-}
-
-static gint
-compare_rows(gconstpointer a, gconstpointer b)
-{
-    const WorldRow *left = a, *right = b;
-
-    return left->time_us < right->time_us ? -1 : left->time_us > right->time_us;
-}
-
-static void
-flush_rows(World *world)
-{
-    if (!world->rows || world->rows->len == 0)
-        return;
-    /* Stable, so that the rows of a guest at one moment stay in order. */
-    g_array_sort(world->rows, compare_rows);
-    world->watcher->rows((const WorldRow *)world->rows->data, world->rows->len,
-                         world->watcher->data);
-    g_array_set_size(world->rows, 0);
 }
 
 /*
@@ -124,12 +114,30 @@ schedule(World *world, guint i)
 }
 
 static void
+count(World *world, guint i)
+{
+    guint64 actual = guest_memory_actual(&world->guests[i].resize.devices.memory);
+    guint64 counts = MAX(actual, world->plan[i].requested);
+
+    world->taken += counts - world->counted[i];
+    world->counted[i] = counts;
+}
+
+static void
 take_over(World *world, guint i, guint64 before)
 {
     GuestModel *guest = &world->guests[i];
 
     host_account_change(&world->host, before, guest->actual);
+    count(world, i);
     add_present_row(world, i);
+}
+
+static void
+ask(World *world, guint i, gint64 due)
+{
+    world->asked_us = MIN(world->asked_us, due);
+    g_array_append_val(world->asking, i);
 }
 
 static void
@@ -149,11 +157,11 @@ happen(World *world, guint i, gint64 now)
         if (rests && world->waiting)
             world->soon_us = MIN(world->soon_us, now + (world->urgent ? 0 : SOON_US));
         if (agent_model_waits(agent, guest->actual, world->plan[i].requested, now))
-            world->soon_us = MIN(world->soon_us, now);
+            ask(world, i, now);
     }
     if (agent->look_us <= now && agent_model_look(agent, guest)) {
         guest->account.requests++;
-        world->soon_us = MIN(world->soon_us, now + URGENT_US);
+        ask(world, i, now + URGENT_US);
     }
     schedule(world, i);
 }
@@ -163,22 +171,20 @@ happen(World *world, guint i, gint64 now)
  */
 
 static void
-collect(World *world, gint64 now)
+collect(World *world, guint i, gint64 now)
 {
-    for (guint i = 0; i < world->n; i++) {
-        GuestModel *guest = &world->guests[i];
-        PlanGuest *plan = &world->plan[i];
+    GuestModel *guest = &world->guests[i];
+    PlanGuest *plan = &world->plan[i];
 
-        advance(world, i, now);
-        plan->actual = guest_memory_actual(&guest->resize.devices.memory);
-        plan->grain = guest->resize.range.grain;
-        plan->grain_base = guest->resize.range.base;
-        plan->knee = guest->resize.range.knee;
-        plan->coarse = guest->resize.range.coarse;
-        plan->pin = PLAN_PIN_NONE;
-        if (world->with_agents)
-            agent_model_tell(&world->agents[i], plan, now);
-    }
+    advance(world, i, now);
+    plan->actual = guest_memory_actual(&guest->resize.devices.memory);
+    plan->grain = guest->resize.range.grain;
+    plan->grain_base = guest->resize.range.base;
+    plan->knee = guest->resize.range.knee;
+    plan->coarse = guest->resize.range.coarse;
+    plan->pin = PLAN_PIN_NONE;
+    if (world->with_agents)
+        agent_model_tell(&world->agents[i], plan, now);
 }
 
 static void
@@ -216,35 +222,54 @@ carry_notices(World *world, guint i, gint64 now)
 }
 
 static void
-apply(World *world, gint64 now)
+apply(World *world, guint i, gint64 now)
 {
-    gint64 until = MIN(world->tick_us, world->settings->duration_us);
+    const PlanGuest *plan = &world->plan[i];
 
-    world->waiting = world->urgent = FALSE;
-    for (guint i = 0; i < world->n; i++) {
-        const PlanGuest *plan = &world->plan[i];
-        gboolean waits = (plan->limits & (LIMIT_DONORS | LIMIT_BUDGET)) != 0;
-
-        world->waiting |= waits;
-        world->urgent |= waits && plan->forecast.urgent;
-        carry_notices(world, i, now);
-        if (plan->pin == PLAN_PIN_NONE && plan->target != plan->requested)
-            request(world, i, plan->target, now);
-        if (world->with_agents)
-            agent_model_consider(&world->agents[i], &world->guests[i], until);
-        schedule(world, i);
-    }
+    carry_notices(world, i, now);
+    if (plan->pin == PLAN_PIN_NONE && plan->target != plan->requested)
+        request(world, i, plan->target, now);
+    if (world->with_agents)
+        agent_model_consider(&world->agents[i], &world->guests[i],
+                             MIN(world->tick_us, world->settings->duration_us));
+    schedule(world, i);
 }
 
 static void
 cycle(World *world, gint64 now)
 {
-    collect(world, now);
+    for (guint i = 0; i < world->n; i++)
+        collect(world, i, now);
     planner_predict(world->plan, world->n, now);
     planner_allocate(&world->plan_settings, world->plan, world->n, now);
-    apply(world, now);
-    flush_rows(world);
+    world->waiting = world->urgent = FALSE;
+    for (guint i = 0; i < world->n; i++) {
+        gboolean waits = (world->plan[i].limits & (LIMIT_DONORS | LIMIT_BUDGET)) != 0;
+
+        world->waiting |= waits;
+        world->urgent |= waits && world->plan[i].forecast.urgent;
+        apply(world, i, now);
+    }
+    row_log_flush(world->rows);
     world->cycles++;
+}
+
+/* Returns: FALSE if the budget is too short for that: then it takes a cycle. */
+static gboolean
+serve(World *world, gint64 now)
+{
+    for (guint k = 0; k < world->asking->len; k++) {
+        guint i = g_array_index(world->asking, guint, k);
+
+        collect(world, i, now);
+        count(world, i);
+        if (!planner_serve(&world->plan_settings, &world->plan[i], world->taken - world->counted[i],
+                           now))
+            return FALSE;
+        apply(world, i, now);
+    }
+    world->cycles++;
+    return TRUE;
 }
 
 /*
@@ -262,11 +287,12 @@ world_init(World *world)
     world->trials = g_new0(ShrinkTrial, world->n);
     world->probes = g_new0(Probe, world->n);
     world->plan = g_new0(PlanGuest, world->n);
+    world->counted = g_new0(guint64, world->n);
+    world->asking = g_array_new(FALSE, FALSE, sizeof(guint));
     world->heap = event_heap_new(world->n);
-    world->rows =
-        world->watcher && world->watcher->rows ? g_array_new(FALSE, FALSE, sizeof(WorldRow)) : NULL;
+    world->rows = row_log_new(world->watcher);
     world->tick_us = settings->policy ? settings->interval_us : settings->duration_us;
-    world->soon_us = G_MAXINT64;
+    world->soon_us = world->asked_us = G_MAXINT64;
     world->with_agents = settings->agents && settings->policy && !settings->policy->paced;
     world->plan_settings = (PlanSettings){
         .policy = settings->policy,
@@ -301,8 +327,7 @@ place_guest(World *world, guint i)
     probe_start(&world->probes[i]);
     if (world->settings->predictor)
         world->settings->predictor->start(&world->states[i]);
-    host_account_change(&world->host, 0, guest->actual);
-    add_present_row(world, i);
+    take_over(world, i, 0);
 }
 
 static void
@@ -318,8 +343,28 @@ world_clear(World *world)
     g_free(world->trials);
     g_free(world->probes);
     g_free(world->plan);
+    g_free(world->counted);
+    g_array_unref(world->asking);
     event_heap_free(world->heap);
-    g_clear_pointer(&world->rows, g_array_unref);
+    g_clear_pointer(&world->rows, row_log_free);
+}
+
+/* What is due at @at. */
+static void
+run_due(World *world, gint64 at)
+{
+    /* While others wait, who asks has to share with them. */
+    gboolean whole = at == world->tick_us || at >= world->soon_us || world->waiting;
+
+    if (at == world->tick_us)
+        world->tick_us += world->settings->interval_us;
+    world->busy_us = at + (gint64)world->n * CYCLE_NS / 1000;
+    if (whole || !serve(world, at))
+        cycle(world, at);
+    if (whole)
+        world->soon_us = G_MAXINT64;
+    world->asked_us = G_MAXINT64;
+    g_array_set_size(world->asking, 0);
 }
 
 /* Everything up to the next cycle, which is then run. Returns: its time. */
@@ -332,19 +377,15 @@ next_cycle(World *world)
 
     for (;;) {
         gint64 event = event_heap_first(world->heap, &i);
+        gint64 out_of_turn = MAX(MIN(world->soon_us, world->asked_us), world->busy_us);
 
-        at = MIN(MIN(world->tick_us, MAX(world->soon_us, world->busy_us)), duration);
+        at = MIN(MIN(world->tick_us, out_of_turn), duration);
         if (event > at || event >= duration)
             break;
         happen(world, i, event);
     }
-    if (at >= duration)
-        return duration;
-    if (at == world->tick_us)
-        world->tick_us += world->settings->interval_us;
-    world->soon_us = G_MAXINT64;
-    world->busy_us = at + (gint64)world->n * CYCLE_NS / 1000;
-    cycle(world, at);
+    if (at < duration)
+        run_due(world, at);
     return at;
 }
 
@@ -365,7 +406,7 @@ end(World *world, gint64 now)
         advance(world, i, now);
         add_present_row(world, i);
     }
-    flush_rows(world);
+    row_log_flush(world->rows);
 }
 
 gboolean
