@@ -79,12 +79,49 @@ flapping(double at_s, double *state, guint64 (*random)(gpointer), gpointer sourc
     *cached = 200 * MIB;
 }
 
+/* A build: some compilers at a time, each growing for seconds and gone at once, now and then a
+ * linker; what they read and write stays in the page cache. */
+static void
+compiling(double at_s, double *state, guint64 (*random)(gpointer), gpointer source, double *used,
+          double *cached)
+{
+    double *level = &state[0], *cache = &state[1], *link_s = &state[2];
+
+    *level += (40 + 120 * draw(random, source)) * MIB;
+    if (draw(random, source) < 0.35)
+        *level -= *level * (0.2 + 0.6 * draw(random, source));
+    if (*link_s > 0)
+        *link_s -= 1;
+    else if (draw(random, source) < 0.004)
+        *link_s = 20 + 20 * draw(random, source);
+    *cache = MIN(*cache + 2 * MIB * draw(random, source), 1200 * MIB);
+    *used = 300 * MIB + MIN(*level, 1500 * MIB) + (*link_s > 0 ? 900 * MIB : 0);
+    *cached = 80 * MIB + *cache;
+}
+
+/* A server: use wanders within hours, and a crowd comes now and then, within half a minute. */
+static void
+serving(double at_s, double *state, guint64 (*random)(gpointer), gpointer source, double *used,
+        double *cached)
+{
+    double *drift = &state[0], *crowd = &state[1], *wanted = &state[2];
+
+    *drift = CLAMP(*drift + (draw(random, source) - 0.5) * 6 * MIB, 0, 700 * MIB);
+    if (draw(random, source) < 0.003)
+        *wanted = *wanted > 0 ? 0 : (300 + 900 * draw(random, source)) * MIB;
+    *crowd += CLAMP(*wanted - *crowd, -10 * MIB, 35 * MIB);
+    *used = 500 * MIB + *drift + *crowd + 8 * MIB * draw(random, source);
+    *cached = 350 * MIB;
+}
+
 const Load loads[] = {
     { "bursty", "jobs that come at once", 3600, 1, bursty },
     { "diurnal", "days of an office", 2 * 86400, 10, diurnal },
     { "leaking", "grows until restarted", 7200, 1, leaking },
     { "idle", "does nothing", 3600, 1, idle },
     { "flapping", "to and fro", 3600, 1, flapping },
+    { "compiling", "a build", 3600, 1, compiling },
+    { "serving", "a server with crowds", 3600, 1, serving },
     { NULL },
 };
 

@@ -199,6 +199,112 @@ compare_loads(void)
     compare_traces("one of each, budget for half of their peaks", mixed, 0, 0.5);
 }
 
+/*
+ * Mixed: worlds that nothing was tuned on
+ */
+
+#define MIXES        12
+#define MIX_LEAST    3
+#define MIX_MOST     8
+#define BUDGET_LEAST 0.35
+#define BUDGET_MOST  0.85
+
+/* Of one rule in all mixes. */
+typedef struct {
+    double lent, starved, lacked, churn, steps;
+    guint won, lost;
+} Tally;
+
+/* Returns: (transfer full): guests of any load, with a budget for a part of their peaks. */
+static Simulation *
+make_mix(guint64 seed)
+{
+    Chance chance = chance_new(seed, 0);
+    g_autoptr(GPtrArray) traces = trace_array();
+    SimulationSettings settings = { .traces = traces, .seed = seed };
+    guint n = MIX_LEAST + (guint)(chance_next(&chance) % (MIX_MOST - MIX_LEAST + 1)), n_loads = 0;
+    double part = chance_between(&chance, BUDGET_LEAST, BUDGET_MOST), budget = 0;
+
+    while (loads[n_loads].name)
+        n_loads++;
+    for (guint i = 0; i < n; i++) {
+        Load load = loads[chance_next(&chance) % n_loads];
+
+        load.length_s = MIN(load.length_s, 7200);
+        g_ptr_array_add(traces, load_make(&load, seed * MIX_MOST + i + 100));
+        budget += (double)((const Trace *)traces->pdata[i])->peak * part;
+    }
+    settings.budget = (guint64)budget;
+    return simulation_new(&settings, NULL);
+}
+
+static void
+tally_add(Tally *tally, const Outcome *outcome, const Outcome *ours, const Outcome *peak)
+{
+    tally->lent += outcome->lent_mean / peak->lent_mean;
+    tally->starved += outcome->starved_time_ratio;
+    tally->lacked += outcome->starved_byte_seconds / GIB;
+    tally->churn += (double)outcome->churn_bytes / GIB;
+    tally->steps += (double)outcome->steps;
+    if (outcome == ours)
+        return;
+    tally->won += outcome->starved_time_ratio >= ours->starved_time_ratio &&
+                  outcome->lent_mean >= ours->lent_mean;
+    tally->lost += outcome->starved_time_ratio <= ours->starved_time_ratio &&
+                   outcome->lent_mean < ours->lent_mean;
+}
+
+static void
+print_tallies(const Tally *tallies, guint64 seed)
+{
+    const char *const *rules = simulation_policies();
+
+    printf("\n%u mixes from seed %" G_GUINT64_FORMAT
+           ", budgets for %.0f to %.0f %% of their peaks: means\n",
+           MIXES, seed, BUDGET_LEAST * 100, BUDGET_MOST * 100);
+    printf("  %-12s %7s %9s %9s %9s %9s  %s\n", "", "lent", "starved", "GiB s", "churn", "steps",
+           "against the default");
+    for (guint i = 0; rules[i]; i++) {
+        const Tally *tally = &tallies[i];
+
+        printf("  %-12s %6.1f%% %8.3f%% %9.1f %9.1f %9.0f", rules[i], 100 * tally->lent / MIXES,
+               100 * tally->starved / MIXES, tally->lacked / MIXES, tally->churn / MIXES,
+               tally->steps / MIXES);
+        if (i > 0)
+            printf("  worse in %u, better in %u", tally->won, tally->lost);
+        printf("\n");
+    }
+}
+
+static void
+compare_mixes(guint64 seed)
+{
+    const char *const *rules = simulation_policies();
+    Tally tallies[16] = { { 0 } };
+
+    for (guint k = 0; k < MIXES; k++) {
+        g_autoptr(Simulation) simulation = make_mix(seed + k);
+        Outcome peak, ours, theirs;
+
+        simulation_run(simulation, SIMULATION_STATIC_PEAK, NULL, &peak);
+        simulation_run(simulation, rules[0], NULL, &ours);
+        tally_add(&tallies[0], &ours, &ours, &peak);
+        for (guint i = 1; rules[i] && i < G_N_ELEMENTS(tallies); i++) {
+            simulation_run(simulation, rules[i], NULL, &theirs);
+            tally_add(&tallies[i], &theirs, &ours, &peak);
+        }
+    }
+    print_tallies(tallies, seed);
+}
+
+static guint64
+mix_seed(void)
+{
+    const char *text = g_getenv("MEMPLUG_TEST_SEED");
+
+    return text ? g_ascii_strtoull(text, NULL, 10) : 1;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -206,5 +312,6 @@ main(int argc, char **argv)
     compare_folder(argc > 1 ? argv[1] : g_getenv("MEMPLUG_TRACES"));
     compare_folder(g_getenv("MEMPLUG_OWN_TRACES"));
     compare_loads();
+    compare_mixes(mix_seed());
     return 0;
 }
