@@ -43,15 +43,19 @@ text_value(const Value *value)
     return g_variant_new_string(value->text);
 }
 
+static GVariant *
+predictor_value(const Value *value)
+{
+    return g_variant_new_string(g_str_equal(value->text, "default") ? "" : value->text);
+}
+
 /* The options are called as the members of SetLimits' argument. */
 static const struct {
     const char *name;
     GVariant *(*to_variant)(const Value *value);
 } limits[] = {
-    { "floor", size_value },
-    { "ceiling", size_value },
-    { "weight", real_value },
-    { "mechanism", text_value },
+    { "floor", size_value },     { "ceiling", size_value },        { "weight", real_value },
+    { "mechanism", text_value }, { "predictor", predictor_value },
 };
 
 /* Returns: (transfer full): the limits that @line changes, and where; NULL if none. */
@@ -116,6 +120,7 @@ static const CommandOption limits_options[] = {
     { "ceiling", "SIZE", VALUE_LIMIT, "the policy never gives the guest more; or 'default'" },
     { "weight", "NUMBER", VALUE_WEIGHT, "its share when memory is scarce; 1 is usual" },
     { "mechanism", "NAME", VALUE_MECHANISM, "auto, dimm, virtio-mem or balloon" },
+    { "predictor", "NAME", VALUE_OWN_PREDICTOR, "what forecasts its demand; or 'default'" },
     { "live", NULL, VALUE_TEXT, "of the running guest" },
     { "config", NULL, VALUE_TEXT, "of its definition, from the next start on" },
     { NULL },
@@ -129,12 +134,14 @@ const Command command_limits = {
         "given and shows what is in force then. The changes are kept where the guest is\n"
         "defined (a libvirt domain's metadata; NAME.conf beside a QEMU socket): of the\n"
         "running guest, of its definition, or of both if neither --live nor --config is\n"
-        "given. --floor default and --ceiling default take such a limit back, so that\n"
-        "the configuration's holds again.",
+        "given. --floor default, --ceiling default and --predictor default take such a\n"
+        "limit back, so that the configuration's holds again; 'memplug policies' tells\n"
+        "which predictors there are.",
     .examples = "memplug limits web\n"
                 "memplug limits web --floor 512M --ceiling 4G --weight 2\n"
                 "memplug limits web --ceiling 8G --live\n"
-                "memplug limits web --ceiling default",
+                "memplug limits web --ceiling default\n"
+                "memplug limits web --predictor season",
     .arguments = { { "GUEST", VALUE_GUEST } },
     .options = limits_options,
     .run = run_limits,

@@ -26,6 +26,7 @@ const Field guest_view_limits[] = {
     { "Ceiling", "ceiling", "Ceiling", FIELD_SIZE },
     { "Weight", "weight", "Weight", FIELD_REAL },
     { "Mechanism", "mechanism", "Mechanism", FIELD_TEXT },
+    { "Predictor", "predictor", "Predictor", FIELD_TEXT },
     { NULL },
 };
 

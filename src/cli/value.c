@@ -113,6 +113,30 @@ parse_predictor(const char *text, Value *value, GError **error)
     return parse_one_of(text, "predictor", simulation_predictors(), error);
 }
 
+/* The predictors, and "default". */
+static const char *const *
+own_predictors(void)
+{
+    static const char **names;
+
+    if (!names) {
+        g_autoptr(GPtrArray) list = g_ptr_array_new();
+
+        for (const char *const *name = simulation_predictors(); *name; name++)
+            g_ptr_array_add(list, (gpointer)*name);
+        g_ptr_array_add(list, (gpointer)limits[0]);
+        g_ptr_array_add(list, NULL);
+        names = (const char **)g_ptr_array_steal(list, NULL);
+    }
+    return names;
+}
+
+static gboolean
+parse_own_predictor(const char *text, Value *value, GError **error)
+{
+    return parse_one_of(text, "predictor", own_predictors(), error);
+}
+
 static const struct {
     gboolean (*parse)(const char *text, Value *value, GError **error);
     const char *const *choices;
@@ -131,6 +155,7 @@ static const struct {
     [VALUE_MECHANISM] = { parse_mechanism, mechanisms },
     [VALUE_ON_OFF] = { parse_on_off, on_off },
     [VALUE_POLICY] = { parse_policy, .get_choices = simulation_policies },
+    [VALUE_OWN_PREDICTOR] = { parse_own_predictor, .get_choices = own_predictors },
     [VALUE_PREDICTOR] = { parse_predictor, .get_choices = simulation_predictors },
     [VALUE_SECONDS] = { parse_real },
     [VALUE_SEED] = { parse_seed },

@@ -210,6 +210,27 @@ take_mechanism(GVariant *value, LimitsChange *change, GError **error)
            guest_limits_set(&change->limits, "mechanism", g_variant_get_string(value, NULL), error);
 }
 
+/* A guest's own definition may name one that only a later version knows; who asks here is told. */
+static gboolean
+take_predictor(GVariant *value, LimitsChange *change, GError **error)
+{
+    const char *name;
+
+    if (!g_variant_is_of_type(value, G_VARIANT_TYPE_STRING))
+        return FALSE;
+    name = g_variant_get_string(value, NULL);
+    if (*name == '\0') {
+        change->unset |= GUEST_LIMIT_PREDICTOR;
+        return TRUE;
+    }
+    if (!predictor_find(name)) {
+        g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                    "unknown predictor '%s'; 'memplug policies' lists them", name);
+        return FALSE;
+    }
+    return guest_limits_set(&change->limits, "predictor", name, error);
+}
+
 static gboolean
 take_scope(GVariant *value, GuestScope scope, LimitsChange *change)
 {
@@ -238,7 +259,8 @@ static const struct {
     gboolean (*take)(GVariant *value, LimitsChange *change, GError **error);
 } limit_keys[] = {
     { "floor", take_floor },         { "ceiling", take_ceiling }, { "weight", take_weight },
-    { "mechanism", take_mechanism }, { "live", take_live },       { "config", take_config },
+    { "mechanism", take_mechanism }, { "live", take_live },       { "predictor", take_predictor },
+    { "config", take_config },
 };
 
 static gboolean

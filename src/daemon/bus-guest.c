@@ -103,6 +103,7 @@ refresh(BusGuest *bus, ManagedGuest *managed)
     bus_guest_set_ceiling(bus, status->force.limits.ceiling);
     bus_guest_set_weight(bus, status->force.limits.weight);
     bus_guest_set_mechanism(bus, mechanism_name(status->force.limits.mechanism));
+    bus_guest_set_predictor(bus, status->force.limits.predictor);
     bus_guest_set_managed(bus, status->force.limits.managed);
     bus_guest_set_held(bus, status->held);
     bus_guest_set_obstacle(bus, status->force.obstacle ? status->force.obstacle : "");

@@ -218,6 +218,7 @@ bus_daemon_add_guest(BusDaemon *daemon, const char *name)
     bus_guest_set_ceiling(guest, 1024 * MIB);
     bus_guest_set_weight(guest, 1.5);
     bus_guest_set_mechanism(guest, "auto");
+    bus_guest_set_predictor(guest, "composite");
     bus_guest_set_managed(guest, TRUE);
     bus_guest_set_forecast(guest, "used and a third");
     bus_guest_set_pinned(guest, "");

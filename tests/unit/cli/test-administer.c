@@ -18,7 +18,7 @@ on_set_limits(BusGuest *guest, GDBusMethodInvocation *invocation, GVariant *limi
 {
     guint64 size;
     double weight;
-    const char *mechanism;
+    const char *mechanism, *predictor;
 
     g_free(latest_limits);
     latest_limits = g_variant_print(limits, FALSE);
@@ -30,6 +30,8 @@ on_set_limits(BusGuest *guest, GDBusMethodInvocation *invocation, GVariant *limi
         bus_guest_set_weight(guest, weight);
     if (g_variant_lookup(limits, "mechanism", "&s", &mechanism))
         bus_guest_set_mechanism(guest, mechanism);
+    if (g_variant_lookup(limits, "predictor", "&s", &predictor))
+        bus_guest_set_predictor(guest, *predictor ? predictor : "composite");
     bus_guest_complete_set_limits(guest, invocation);
     return TRUE;
 }
@@ -43,12 +45,18 @@ test_limits(void **state)
     bus_fixture_assert_runs("limits web", "Floor:        128 MiB\n"
                                           "Ceiling:      1 GiB\n"
                                           "Weight:       1.5\n"
-                                          "Mechanism:    auto\n");
+                                          "Mechanism:    auto\n"
+                                          "Predictor:    composite\n");
     bus_fixture_assert_runs("limits web --floor 200M --ceiling=3G --weight 0.5 --mechanism dimm",
                             "Floor:        200 MiB\n"
                             "Ceiling:      3 GiB\n"
                             "Weight:       0.5\n"
-                            "Mechanism:    dimm\n");
+                            "Mechanism:    dimm\n"
+                            "Predictor:    composite\n");
+    bus_fixture_assert_runs("limits web --predictor season", "Predictor:    season\n");
+    bus_fixture_assert_runs("limits web --predictor default", "Predictor:    composite\n");
+    bus_fixture_assert_fails("limits web --predictor oracle", 2,
+                             "--predictor: unknown predictor 'oracle'; known: composite");
     node = bus_fixture_run_json("limits web --json --floor default", 0);
     assert_int_equal(json_object_get_int_member(json_node_get_object(node), "floor"), 77 * MIB);
     bus_fixture_assert_fails("limits web --mechanism xen", 2,
@@ -65,6 +73,7 @@ test_where_limits_are_kept(void **state)
         { "limits web --weight 2", "{'weight': <2.0>}" },
         { "limits web --weight 2 --live", "{'weight': <2.0>, 'live': <true>}" },
         { "limits web --config --weight 2", "{'weight': <2.0>, 'config': <true>}" },
+        { "limits web --weight 2 --predictor default", "{'weight': <2.0>, 'predictor': <''>}" },
         { "limits web --live --config --weight 2",
           "{'weight': <2.0>, 'live': <true>, 'config': <true>}" },
     };

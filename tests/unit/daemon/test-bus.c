@@ -221,6 +221,14 @@ get_flag(Bed *bed, const char *name)
 }
 
 static void
+expect_text(Bed *bed, const char *name, const char *text)
+{
+    g_autoptr(GVariant) value = get(bed, GUEST_PATH, "org.memplug1.Guest", name);
+
+    assert_string_equal(g_variant_get_string(value, NULL), text);
+}
+
+static void
 live(Bed *bed, guint seconds)
 {
     for (guint i = 0; i < seconds; i++) {
@@ -310,6 +318,25 @@ test_limits_are_changed_and_taken_back(void **state)
     assert_int_equal(get_size(bed, "Floor"), 256 * MIB);
     assert_false(bed->guest->stored.set & GUEST_LIMIT_FLOOR);
     assert_true(bed->guest->stored.set & GUEST_LIMIT_WEIGHT);
+}
+
+static void
+test_a_guest_has_a_predictor_of_its_own(void **state)
+{
+    Bed *bed = *state;
+
+    expect_text(bed, "Predictor", "composite");
+    expect_done(bed, "SetLimits", g_variant_new_parsed("({'predictor': <'season'>},)"));
+    expect_text(bed, "Predictor", "season");
+    assert_string_equal(bed->guest->stored.predictor, "season");
+    expect_error(bed, "SetLimits", g_variant_new_parsed("({'predictor': <'oracle'>},)"),
+                 "unknown predictor 'oracle'");
+    expect_error(bed, "SetLimits", g_variant_new_parsed("({'predictor': <uint64 1>},)"),
+                 "its value has the wrong type");
+    expect_text(bed, "Predictor", "season");
+    expect_done(bed, "SetLimits", g_variant_new_parsed("({'predictor': <''>},)"));
+    expect_text(bed, "Predictor", "composite");
+    assert_false(bed->guest->stored.set & GUEST_LIMIT_PREDICTOR);
 }
 
 static void
@@ -551,6 +578,7 @@ main(void)
         ON_A_BUS(test_the_object_manager_lists_the_guests),
         ON_A_BUS(test_set_memory_is_carried_out_and_told),
         ON_A_BUS(test_limits_are_changed_and_taken_back),
+        ON_A_BUS(test_a_guest_has_a_predictor_of_its_own),
         ON_A_BUS(test_bad_limits_are_refused_whole),
         ON_A_BUS(test_plug_and_unplug_by_hand),
         ON_A_BUS(test_limits_are_kept_where_they_shall_be),
