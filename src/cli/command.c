@@ -8,12 +8,11 @@
 #include "cli/command-line.h"
 
 static const Command *const commands[] = {
-    &command_list,     &command_info,    &command_stats,  &command_setmem,
-    &command_limits,   &command_manage,  &command_plug,   &command_unplug,
-    &command_reserve,  &command_release, &command_leases, &command_start,
-    &command_host,     &command_doctor,  &command_setup,  &command_events,
-    &command_explain,  &command_history, &command_record, &command_policies,
-    &command_simulate, &command_version, &command_help,   NULL,
+    &command_list,     &command_info,     &command_stats,   &command_setmem,  &command_limits,
+    &command_manage,   &command_plug,     &command_unplug,  &command_reserve, &command_release,
+    &command_leases,   &command_start,    &command_host,    &command_doctor,  &command_setup,
+    &command_events,   &command_explain,  &command_history, &command_report,  &command_record,
+    &command_policies, &command_simulate, &command_version, &command_help,    NULL,
 };
 
 const CommandOption command_global_options[] = {

@@ -74,6 +74,7 @@ static const struct {
     { "Explain", ACTION_LOOK },
     { "History", ACTION_LOOK },
     { "Record", ACTION_LOOK },
+    { "Report", ACTION_LOOK },
     { "Setup", ACTION_LOOK, setup_applies },
     { "AwaitLease", ACTION_LOOK },
     { "DescribeHost", ACTION_LOOK },

@@ -23,8 +23,9 @@ struct _BusJournal {
 typedef struct {
     char *folder, *prefix, *guest;
     guint64 decision;
-    guint64 since_us, until_us; /* of a history */
+    guint64 since_us, until_us; /* of a history or a report */
     guint most;
+    char **guests;   /* of a report */
     char *now;       /* why nothing happens now */
     guint64 current; /* the decision that set what is requested */
     JournalWriter *writer;
@@ -39,6 +40,7 @@ question_free(gpointer data)
     g_free(question->prefix);
     g_free(question->guest);
     g_free(question->now);
+    g_strfreev(question->guests);
     journal_writer_unref(question->writer);
     g_free(question);
 }
@@ -218,6 +220,47 @@ on_history(BusManager *manager, GDBusMethodInvocation *invocation, const char *g
 }
 
 /*
+ * Report
+ */
+
+static void
+answer_report(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+    const Question *question = data;
+
+    journal_writer_sync(question->writer, SYNC_US);
+    g_task_return_pointer(task,
+                          journal_query_report(question->folder, question->prefix,
+                                               (const char *const *)question->guests,
+                                               (gint64)question->since_us,
+                                               (gint64)question->until_us),
+                          (GDestroyNotify)g_variant_unref);
+}
+
+static gboolean
+on_report(BusManager *manager, GDBusMethodInvocation *invocation, const char *const *guests,
+          guint64 since, guint64 until, gpointer data)
+{
+    BusJournal *bus = data;
+    Question *question;
+
+    if (since >= until || until > G_MAXINT64) {
+        g_dbus_method_invocation_return_error_literal(invocation, G_IO_ERROR,
+                                                      G_IO_ERROR_INVALID_ARGUMENT,
+                                                      "a report ends after its beginning");
+        return TRUE;
+    }
+    question = question_new(bus, invocation, "");
+    if (!question)
+        return TRUE;
+    question->guests = g_strdupv((char **)guests);
+    question->since_us = since;
+    question->until_us = until;
+    question_run(question, invocation, answer_report);
+    return TRUE;
+}
+
+/*
  * Record
  */
 
@@ -257,6 +300,7 @@ bus_journal_new(BusManager *manager, Roster *roster, Journal *journal)
     bus->journal = journal;
     g_signal_connect(manager, "handle-explain", G_CALLBACK(on_explain), bus);
     g_signal_connect(manager, "handle-history", G_CALLBACK(on_history), bus);
+    g_signal_connect(manager, "handle-report", G_CALLBACK(on_report), bus);
     g_signal_connect(manager, "handle-record", G_CALLBACK(on_record), bus);
     return bus;
 }

@@ -16,6 +16,7 @@
 #include "journal/journal-decoder.h"
 #include "journal/journal-file.h"
 #include "journal/journal-guest.h"
+#include "journal/journal-report.h"
 #include "journal/journal-shrink.h"
 
 /* A guest of which that many files say nothing has not been decided on for hours. */
@@ -422,24 +423,103 @@ GVariant *
 journal_query_history(const char *folder, const char *prefix, const char *guest, gint64 since_us,
                       gint64 until_us, guint most)
 {
-    g_auto(GStrv) paths = journal_writer_list(folder, prefix);
+    g_auto(GStrv) paths = journal_writer_list_span(folder, prefix, since_us, until_us);
     g_autofree Point *points = g_new0(Point, most);
     History history = { guest, since_us, until_us, most, points, { 0 } };
-    guint n = g_strv_length(paths);
     GVariantBuilder all;
 
-    for (guint i = 0; i < n && since_us < until_us; i++) {
-        /* Over before, or begun after. */
-        if ((i + 1 < n && journal_writer_begun(paths[i + 1], prefix) <= since_us) ||
-            journal_writer_begun(paths[i], prefix) >= until_us)
-            continue;
+    for (guint i = 0; paths[i]; i++)
         read_history(&history, paths[i]);
-    }
     g_variant_builder_init(&all, G_VARIANT_TYPE("a(ttttt)"));
     for (guint i = 0; i < most; i++) {
         if (points[i].time_us > 0)
             g_variant_builder_add(&all, "(ttttt)", points[i].time_us, points[i].actual,
                                   points[i].requested, points[i].demand, points[i].used);
+    }
+    return g_variant_ref_sink(g_variant_builder_end(&all));
+}
+
+/*
+ * Report
+ */
+
+static void
+read_report(JournalReport *report, const char *path)
+{
+    g_autoptr(JournalFile) file = journal_file_open(path, NULL);
+    g_autoptr(JournalDecoder) decoder = journal_decoder_new();
+    const char *line;
+    gsize length;
+
+    while (file && (line = journal_file_next(file, &length, NULL))) {
+        JournalLineKind kind;
+
+        if (!journal_decoder_feed(decoder, line, (gssize)length, &kind, NULL))
+            return;
+        journal_report_line(report, decoder, kind);
+    }
+}
+
+static guint64
+mean(double area, gint64 us)
+{
+    return us > 0 ? (guint64)(area / (double)us) : 0;
+}
+
+static GVariant *
+tell_account(const JournalAccount *account)
+{
+    const struct {
+        const char *key;
+        guint64 value;
+    } values[] = {
+        { "known_us", (guint64)account->known_us },
+        { "actual_mean", mean(account->actual, account->known_us) },
+        { "actual_peak", account->actual_peak },
+        { "actual_least", MIN(account->actual_least, account->actual_peak) },
+        { "requested_mean", mean(account->requested, account->known_us) },
+        { "churn", account->churn },
+        { "demand_mean", mean(account->demand, account->forecast_us) },
+        { "demand_peak", account->demand_peak },
+        { "used_mean", mean(account->used, account->forecast_us) },
+        { "used_peak", account->used_peak },
+        { "short_us", (guint64)account->short_us },
+        { "lacked_mean", mean(account->lacked, account->known_us) },
+        { "swap_in", account->swap_in },
+        { "swap_out", account->swap_out },
+        { "stall_some_us", account->stall_some_us },
+        { "stall_full_us", account->stall_full_us },
+        { "oom_kills", account->oom_kills },
+        { "decisions", account->decisions },
+        { "steps", account->steps },
+        { "shorts", account->shorts },
+        { "urgents", account->urgents },
+    };
+    g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(NULL);
+
+    g_variant_dict_insert(&dict, "guest", "s", account->name);
+    for (gsize i = 0; i < G_N_ELEMENTS(values); i++)
+        g_variant_dict_insert(&dict, values[i].key, "t", values[i].value);
+    return g_variant_dict_end(&dict);
+}
+
+GVariant *
+journal_query_report(const char *folder, const char *prefix, const char *const *guests,
+                     gint64 since_us, gint64 until_us)
+{
+    g_auto(GStrv) paths = journal_writer_list_span(folder, prefix, since_us, until_us);
+    g_autoptr(JournalReport) report = journal_report_new(since_us, until_us);
+    GVariantBuilder all;
+
+    for (guint i = 0; paths[i]; i++)
+        read_report(report, paths[i]);
+    g_variant_builder_init(&all, G_VARIANT_TYPE("aa{sv}"));
+    for (guint i = 0; i < report->accounts->len; i++) {
+        const JournalAccount *account = report->accounts->pdata[i];
+
+        if (account->known_us > 0 &&
+            (!guests || !*guests || g_strv_contains(guests, account->name)))
+            g_variant_builder_add_value(&all, tell_account(account));
     }
     return g_variant_ref_sink(g_variant_builder_end(&all));
 }

@@ -25,3 +25,14 @@ GVariant *journal_query_explain(const char *folder, const char *prefix, const ch
  */
 GVariant *journal_query_history(const char *folder, const char *prefix, const char *guest,
                                 gint64 since_us, gint64 until_us, guint most);
+
+/*
+ * journal_query_report:
+ * @guests: (nullable): names; all if there are none
+ * @since_us, @until_us: since 1970
+ *
+ * Returns: (transfer full): aa{sv}, as Report on the bus tells it: of those guests of which
+ *   anything is known in the span.
+ */
+GVariant *journal_query_report(const char *folder, const char *prefix, const char *const *guests,
+                               gint64 since_us, gint64 until_us);

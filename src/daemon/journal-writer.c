@@ -193,6 +193,23 @@ journal_writer_list(const char *folder, const char *prefix)
     return (char **)g_ptr_array_free(paths, FALSE);
 }
 
+char **
+journal_writer_list_span(const char *folder, const char *prefix, gint64 since_us, gint64 until_us)
+{
+    g_auto(GStrv) paths = journal_writer_list(folder, prefix);
+    GPtrArray *chosen = g_ptr_array_new();
+
+    for (guint i = 0; paths[i] && since_us < until_us; i++) {
+        /* Over before, or begun after. */
+        if ((paths[i + 1] && journal_writer_begun(paths[i + 1], prefix) <= since_us) ||
+            journal_writer_begun(paths[i], prefix) >= until_us)
+            continue;
+        g_ptr_array_add(chosen, g_strdup(paths[i]));
+    }
+    g_ptr_array_add(chosen, NULL);
+    return (char **)g_ptr_array_free(chosen, FALSE);
+}
+
 /*
  * The folder in order
  */

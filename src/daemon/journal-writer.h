@@ -57,5 +57,10 @@ void journal_writer_sync(JournalWriter *writer, gint64 timeout_us);
 /* Returns: (transfer full): the paths of all files with @prefix in @folder, the oldest first. */
 char **journal_writer_list(const char *folder, const char *prefix);
 
+/* Returns: (transfer full): those of them that tell of the time from @since_us up to @until_us,
+ *   since 1970. */
+char **journal_writer_list_span(const char *folder, const char *prefix, gint64 since_us,
+                                gint64 until_us);
+
 /* Returns: when the file at @path was begun, as its name tells; 0 if it tells nothing. */
 gint64 journal_writer_begun(const char *path, const char *prefix);

@@ -80,6 +80,8 @@ test_words_of_the_language(void **state)
     assert_completes("setmem --timeout ", "");
     assert_completes("limits web --mechanism ", "auto dimm virtio-mem balloon");
     assert_completes("limits web --mechanism=d", "--mechanism=dimm");
+    assert_completes("limits web --predictor s", "season");
+    assert_completes("limits web --predictor d", "default");
     assert_completes("limits --floor d", "default");
     assert_completes("limits --nonsense=d", "");
     assert_completes("list --json=", "");
@@ -89,7 +91,7 @@ test_words_of_the_language(void **state)
     assert_completes("list ", "");
     assert_completes("nonsense ", "list info stats setmem limits manage plug unplug reserve "
                                   "release leases run host doctor setup events explain history "
-                                  "record policies simulate version help");
+                                  "report record policies simulate version help");
     assert_completes("manage -- --", "");
 }
 

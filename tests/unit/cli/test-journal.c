@@ -130,6 +130,53 @@ test_history(void **state)
 }
 
 /*
+ * report
+ */
+
+#define ACCOUNT                                                                              \
+    "{'guest': <'web'>, 'known_us': <uint64 3600000000>, 'actual_mean': <uint64 536870912>," \
+    " 'actual_peak': <uint64 1073741824>, 'demand_mean': <uint64 402653184>,"                \
+    " 'demand_peak': <uint64 1073741824>, 'short_us': <uint64 36000000>,"                    \
+    " 'stall_some_us': <uint64 3600000>, 'decisions': <uint64 12>, 'steps': <uint64 34>,"    \
+    " 'urgents': <uint64 5>}"
+
+static gboolean
+on_report(BusManager *manager, GDBusMethodInvocation *invocation, const char *const *guests,
+          guint64 since, guint64 until, gpointer data)
+{
+    gboolean known = !*guests || g_str_equal(*guests, "web");
+
+    assert_int_equal(until - since, G_TIME_SPAN_HOUR);
+    bus_manager_complete_report(manager, invocation,
+                                g_variant_new_parsed(known ? "[" ACCOUNT "]" : "@aa{sv} []"));
+    return TRUE;
+}
+
+static void
+test_report(void **state)
+{
+    g_autoptr(JsonNode) json = NULL;
+    JsonObject *object, *web;
+
+    g_signal_connect(bus_daemon_get_manager(bus_fixture.daemon), "handle-report",
+                     G_CALLBACK(on_report), NULL);
+    bus_fixture_assert_runs("report", "\nweb    1:00:00     512 MiB  1 GiB       384 MiB  1 GiB  "
+                                      "1.00 %           -   0.10 %         12     34       5   "
+                                      "50 %\n");
+    bus_fixture_assert_runs("report web", "\n0.50 GiB h were lent. Each guest at its own peak all "
+                                          "the time, it had been 1.00 GiB h: 100 % more.\n");
+    bus_fixture_assert_fails("report nobody", 1, "nobody: the journal tells nothing of it");
+    json = bus_fixture_run_json("report --json", 0);
+    object = json_node_get_object(json);
+    assert_true(json_object_get_int_member(object, "until_us") >
+                json_object_get_int_member(object, "since_us"));
+    web = json_array_get_object_element(json_object_get_array_member(object, "guests"), 0);
+    assert_string_equal(json_object_get_string_member(web, "guest"), "web");
+    assert_int_equal(json_object_get_int_member(web, "steps"), 34);
+    assert_true(json_object_get_double_member(web, "saved_gib_hours") == 0.5);
+}
+
+/*
  * record
  */
 
@@ -256,6 +303,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         BUS_FIXTURE_TEST(test_explain),
         BUS_FIXTURE_TEST(test_history),
+        BUS_FIXTURE_TEST(test_report),
         BUS_FIXTURE_TEST(test_record_for_a_time),
         BUS_FIXTURE_TEST(test_record_until_interrupted),
         BUS_FIXTURE_TEST(test_record_from_a_daemon_that_goes),

@@ -51,6 +51,7 @@ static const struct {
 } calls[] = {
     { MANAGER_PATH, NAME ".Manager", "Diagnose", "()", LOOK },
     { MANAGER_PATH, NAME ".Manager", "Explain", "('web', uint64 0)", LOOK },
+    { MANAGER_PATH, NAME ".Manager", "Report", "(@as [], uint64 0, uint64 1)", LOOK },
     { MANAGER_PATH, NAME ".Manager", "History", "('web', uint64 0, uint64 1, uint32 1)", LOOK },
     { MANAGER_PATH, NAME ".Manager", "Record", "(@as [],)", LOOK },
     { MANAGER_PATH, NAME ".Manager", "Reload", "()", ADMINISTER },

@@ -329,6 +329,48 @@ test_trials_are_explained(void **state)
     g_unlink(path);
 }
 
+static guint64
+number_in(GVariant *values, const char *key)
+{
+    guint64 number = G_MAXUINT64;
+
+    assert_true(g_variant_lookup(values, key, "t", &number));
+    return number;
+}
+
+static void
+test_a_span_is_summed_up(void **state)
+{
+    static const char *const db[] = { "db", NULL };
+    Bed *bed = *state;
+    JournalPlace place = journal_get_place(bed->journal);
+    gint64 begin = g_get_real_time();
+    g_autoptr(GVariant) all = NULL, one = NULL, before = NULL, web = NULL;
+
+    add_guest(bed, "web", 230 * MIB);
+    add_guest(bed, "db", 30 * MIB);
+    live(bed, 20);
+    journal_writer_sync(place.writer, 5 * G_USEC_PER_SEC);
+    all = journal_query_report(place.folder, place.prefix, NULL, begin, g_get_real_time());
+    assert_int_equal(g_variant_n_children(all), 2);
+    web = g_variant_get_child_value(all, 0);
+    assert_string_equal(text_in(web, "guest"), "web");
+    assert_true(number_in(web, "known_us") > 0);
+    assert_true(number_in(web, "known_us") <= (guint64)(g_get_real_time() - begin));
+    assert_int_equal(number_in(web, "actual_least"), 256 * MIB);
+    assert_true(number_in(web, "actual_peak") > 256 * MIB);
+    assert_true(number_in(web, "actual_mean") > 256 * MIB);
+    assert_true(number_in(web, "actual_mean") < number_in(web, "actual_peak"));
+    assert_true(number_in(web, "demand_peak") > 230 * MIB);
+    assert_true(number_in(web, "decisions") > 0);
+    assert_true(number_in(web, "steps") > 0);
+    assert_true(number_in(web, "churn") >= number_in(web, "actual_peak") - 256 * MIB);
+    one = journal_query_report(place.folder, place.prefix, db, begin, g_get_real_time());
+    assert_int_equal(g_variant_n_children(one), 1);
+    before = journal_query_report(place.folder, place.prefix, NULL, 1, begin);
+    assert_int_equal(g_variant_n_children(before), 0);
+}
+
 static void
 test_an_administrators_word_is_explained(void **state)
 {
@@ -543,6 +585,7 @@ main(void)
         JOURNAL_TEST(test_decisions_are_explained),
         JOURNAL_TEST(test_history_is_told),
         JOURNAL_TEST(test_trials_are_explained),
+        JOURNAL_TEST(test_a_span_is_summed_up),
         JOURNAL_TEST(test_an_administrators_word_is_explained),
         JOURNAL_TEST(test_listeners_have_a_file_of_their_own),
         JOURNAL_TEST(test_listeners_are_bounded),
