@@ -25,7 +25,7 @@ static int
 set_up(void **state)
 {
     test_pool_boot(&pool, kernel);
-    test_scene_start_daemon(pool.scene, TEST_POOL_CONFIG, NULL);
+    test_scene_start_daemon(pool.scene, "[host]\n" TEST_POOL_CONFIG, NULL);
     return 0;
 }
 

@@ -21,9 +21,7 @@
 
 /* What the small host has available, besides what guests have: half of it is its soft mark. */
 #define AVAILABLE (400 * MIB)
-#define CONFIG                                                                         \
-    "[host]\nbudget=1G\nsoft=200M\nhard=60M\nemergency=30M\n[policy]\nsurplus=share\n" \
-    "[defaults]\nfloor=128M\n"
+#define CONFIG    "[host]\nsoft=200M\nhard=60M\nemergency=30M\n" TEST_POOL_CONFIG
 
 /* Of the budget, 30 %. */
 #define HOG (307 * MIB)

@@ -223,6 +223,32 @@ test_a_guest_that_goes_is_forgotten(void **state)
     bed_end(&bed);
 }
 
+/* A DIMM that the balloon holds is taken out of a guest only while the host has room for what the
+ * guest has in between. */
+static void
+test_a_dimm_goes_when_there_is_room(void **state)
+{
+    FakeGuest *db = fake_guest_new("db", 256 * MIB, 2048 * MIB, 8, TRUE);
+    Bed bed;
+
+    bed_start(&bed, 568 * MIB, FALSE);
+    fake_guest_add_dimm(db, "memplug-dimm0", 256 * MIB, TRUE);
+    db->memory.ballooned = db->memory.balloon_requested = 200 * MIB;
+    fake_hypervisor_add(bed.hypervisor, db, 40 * MIB);
+    add_guest(&bed, "web", 256 * MIB, 100 * MIB);
+    live(&bed, 6);
+    assert_int_equal(guest_memory_actual(&db->memory), 256 * MIB);
+    assert_int_equal(db->memory.n_devices, 1);
+
+    bed.config->budget = 768 * MIB;
+    cycle_configure(bed.cycle, bed.config);
+    live(&bed, 3);
+    assert_int_equal(guest_memory_actual(&db->memory), 256 * MIB);
+    assert_int_equal(db->memory.ballooned, 0);
+    assert_int_equal(db->memory.n_devices, 0);
+    bed_end(&bed);
+}
+
 int
 main(void)
 {
@@ -234,6 +260,7 @@ main(void)
         cmocka_unit_test(test_the_budget_bounds_what_all_have_together),
         cmocka_unit_test(test_an_intent_survives_the_daemon),
         cmocka_unit_test(test_a_guest_that_goes_is_forgotten),
+        cmocka_unit_test(test_a_dimm_goes_when_there_is_room),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
