@@ -4,7 +4,9 @@
  * resident beyond what the guest has and what QEMU needs for itself. That need is taken from
  * what QEMU had beyond the guest's memory when the first lease began to gather, or OWN_MOST,
  * whichever is more: a guest that has not touched all of its memory shows less than it will
- * have, and QEMU's own share cannot be told from it.
+ * have, and QEMU's own share cannot be told from it. And it is never more than what the donor
+ * gave: a QEMU that takes more for itself meanwhile, as an emulator does while its guest is busy,
+ * shows in what the host has available.
  */
 #include "daemon/reservations-private.h"
 
@@ -16,6 +18,27 @@
  * (hypervisor/libvirt/domain-memory.h); TCG's translations and the guest's page tables come on
  * top. More than this is learnt from QEMU itself. */
 #define OWN_MOST (128 * SIZE_MIB)
+
+/* Returns: what guest @k has given for those who gather now. */
+static guint64
+given_by(Reservations *reservations, const ReservationsScene *scene, gsize k)
+{
+    const PlanGuest *plan = &scene->plans[k];
+    GPtrArray *all = leases_all(reservations->leases);
+    guint64 before = 0;
+
+    for (guint i = 0; i < all->len; i++) {
+        const Lease *lease = all->pdata[i];
+
+        for (guint d = 0; lease->state == LEASE_GATHERING && d < lease->debts->len; d++) {
+            const LeaseDebt *debt = &g_array_index(lease->debts, LeaseDebt, d);
+
+            if (g_str_equal(debt->instance, reservations_instance_of(scene, k)))
+                before = MAX(before, debt->before);
+        }
+    }
+    return reservations_minus(before, MAX(plan->actual, plan->requested));
+}
 
 /* Returns: what guest @k's QEMU still has of the host's beyond what it may. */
 static guint64
@@ -32,7 +55,7 @@ not_returned(Reservations *reservations, const ReservationsScene *scene, gsize k
         own = g_memdup2(&beyond, sizeof(beyond));
         g_hash_table_insert(reservations->own, g_strdup(instance), own);
     }
-    return reservations_minus(beyond, MAX(*own, OWN_MOST));
+    return MIN(reservations_minus(beyond, MAX(*own, OWN_MOST)), given_by(reservations, scene, k));
 }
 
 /* Says, to those who gather, what the host holds back. */

@@ -130,6 +130,8 @@ test_pool_report(TestPool *pool, guint i)
     assert_int_equal(json_object_get_int_member(report, "oom_kills"), 0);
     return (TestPoolReport){
         .available = (guint64)json_object_get_int_member(report, "available"),
+        .used = (guint64)(json_object_get_int_member(report, "total") -
+                          json_object_get_int_member(report, "available")),
         .stalled_us = json_object_get_int_member(report, "psi_full_us"),
     };
 }

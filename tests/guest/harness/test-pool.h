@@ -52,10 +52,10 @@ guint64 test_pool_actual(TestPool *pool, guint i);
 void test_pool_load(TestPool *pool, guint i, const char *steps);
 void test_pool_unload(TestPool *pool, guint i);
 
-/* Bytes that guest @i's kernel calls available, and µs for which all of its tasks have stalled for
- * memory; none of its programs may have been killed for lack of it. */
+/* Bytes that guest @i's kernel calls available, and the rest; and µs for which all of its tasks
+ * have stalled for memory; none of its programs may have been killed for lack of it. */
 typedef struct {
-    guint64 available;
+    guint64 available, used;
     gint64 stalled_us;
 } TestPoolReport;
 

@@ -357,6 +357,33 @@ test_the_memory_must_come_back(void **state)
     bed_end(&bed);
 }
 
+/* An emulator that takes more for itself holds nobody up who gave nothing. */
+static void
+test_who_gave_nothing_owes_nothing(void **state)
+{
+    g_autofree char *before = g_strdup_printf("9999 %" G_GUINT64_FORMAT " 0 0 0 0 0\n",
+                                              200 * MIB / (guint64)sysconf(_SC_PAGESIZE));
+    g_autofree char *after = g_strdup_printf("9999 %" G_GUINT64_FORMAT " 0 0 0 0 0\n",
+                                             900 * MIB / (guint64)sysconf(_SC_PAGESIZE));
+    const Lease *lease;
+    Bed bed;
+
+    bed_start(&bed, 40 * MIB);
+    bed.config->budget = 2 * BUDGET;
+    cycle_configure(bed.cycle, bed.config);
+    write_file(&bed, "/proc/1/statm", before);
+    write_meminfo(&bed, 150 * MIB);
+    live(&bed, 1);
+    lease = ask(&bed, NULL, 256 * MIB);
+    live(&bed, 1);
+    assert_int_equal(lease->state, LEASE_GATHERING);
+    write_file(&bed, "/proc/1/statm", after);
+    write_meminfo(&bed, 300 * MIB);
+    live(&bed, 1);
+    assert_int_equal(lease->state, LEASE_GRANTED);
+    bed_end(&bed);
+}
+
 static void
 test_ten_at_once(void **state)
 {
@@ -568,6 +595,7 @@ main(void)
         cmocka_unit_test(test_patience_ends_with_reasons),
         cmocka_unit_test(test_the_host_must_have_it),
         cmocka_unit_test(test_the_memory_must_come_back),
+        cmocka_unit_test(test_who_gave_nothing_owes_nothing),
         cmocka_unit_test(test_ten_at_once),
         cmocka_unit_test(test_who_has_gone_leaves_nothing),
         cmocka_unit_test(test_a_process_is_looked_after),
