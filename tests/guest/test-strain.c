@@ -302,7 +302,7 @@ static void
 test_memplugd_is_killed_at_each_stage(void **state)
 {
     static const char *const in_vain[] = { "reserve", "700M", "--wait", "60", NULL };
-    static const char *const well[] = { "reserve", "300M", NULL };
+    static const char *const well[] = { "reserve", "200M", NULL };
 
     test_pool_enter(&pool);
     kill_at("asked", FALSE, in_vain);

@@ -11,7 +11,7 @@ test_pool_boot(TestPool *pool, const char *kernel)
 {
     const TestGuestOptions options[TEST_SCENE_GUESTS] = {
         { .name = "a", .kernel = kernel, .virtio_mem = 1024 * MIB },
-        { .name = "b", .kernel = kernel, .virtio_mem = 1024 * MIB, .stats_port = TRUE },
+        { .name = "b", .kernel = kernel, .virtio_mem = 1024 * MIB },
         { .name = "c", .kernel = kernel },
     };
 
@@ -22,13 +22,8 @@ test_pool_boot(TestPool *pool, const char *kernel)
         test_check((guest->guest = test_guest_start(pool->scene->room, pool->scene->folder,
                                                     &options[i], &error)) != NULL);
     }
-    for (guint i = 0; i < TEST_SCENE_GUESTS; i++) {
-        TestGuest *guest = test_pool_guest(pool, i);
-
-        test_check(test_guest_wait_ready(guest, &error));
-        if (options[i].stats_port)
-            test_check(test_guest_agent_start(guest, "", &error));
-    }
+    for (guint i = 0; i < TEST_SCENE_GUESTS; i++)
+        test_check(test_guest_wait_ready(test_pool_guest(pool, i), &error));
     pool->watch = test_watch_new();
     for (guint i = 0; i < TEST_SCENE_GUESTS; i++)
         test_watch_add(pool->watch, test_pool_guest(pool, i));

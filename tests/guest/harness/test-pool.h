@@ -3,8 +3,8 @@
  * A pool of 1 GiB that is full of guests: a scene with three of them, which share all of the budget
  * though none demands its part, and a watcher that sees whether they ever have more together.
  *
- * They differ in what takes their memory: virtio-mem, virtio-mem below an agent's eye, DIMMs and
- * balloon. All cases of a program share one pool, since a boot takes longer than most cases.
+ * Two have virtio-mem, the third DIMMs and a balloon. All cases of a program share one pool, since
+ * a boot takes longer than most cases.
  */
 #pragma once
 
