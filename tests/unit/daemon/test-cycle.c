@@ -234,14 +234,14 @@ test_a_dimm_goes_when_there_is_room(void **state)
     bed_start(&bed, 568 * MIB, FALSE);
     fake_guest_add_dimm(db, "memplug-dimm0", 256 * MIB, TRUE);
     db->memory.ballooned = db->memory.balloon_requested = 200 * MIB;
-    fake_hypervisor_add(bed.hypervisor, db, 40 * MIB);
+    fake_hypervisor_add(bed.daemon.hypervisor, db, 40 * MIB);
     add_guest(&bed, "web", 256 * MIB, 100 * MIB);
     live(&bed, 6);
     assert_int_equal(guest_memory_actual(&db->memory), 256 * MIB);
     assert_int_equal(db->memory.n_devices, 1);
 
-    bed.config->budget = 768 * MIB;
-    cycle_configure(bed.cycle, bed.config);
+    bed.daemon.config->budget = 768 * MIB;
+    cycle_configure(bed.daemon.cycle, bed.daemon.config);
     live(&bed, 3);
     assert_int_equal(guest_memory_actual(&db->memory), 256 * MIB);
     assert_int_equal(db->memory.ballooned, 0);
