@@ -95,8 +95,8 @@ static void
 on_plug_kept(GObject *source, GAsyncResult *result, gpointer data)
 {
     GError *error = NULL;
-    g_autoptr(GuestSetupPlan) plan = guest_setup_finish(MEMPLUG_GUEST(source), result, &error);
 
+    guest_setup_plan_free(guest_setup_finish(MEMPLUG_GUEST(source), result, &error));
     if (error)
         g_prefix_error(&error, "plugged, but not for the next start: ");
     answer(data, error);
@@ -425,7 +425,7 @@ check_setup_options(GVariant *options, GError **error)
 
         for (gsize i = 0; i < G_N_ELEMENTS(known); i++)
             good |= g_str_equal(key, known[i].key) &&
-                    g_variant_is_of_type(value, G_VARIANT_TYPE(known[i].type));
+                    g_variant_is_of_type(owned, G_VARIANT_TYPE(known[i].type));
         if (!good) {
             g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
                         "'%s' is no option, or its value has the wrong type", key);

@@ -88,8 +88,8 @@ tell(HostWatch *watch, GLogLevelFlags level, const char *message)
 static const char *const consequences[] = {
     [HOST_LEVEL_WELL] = "guests may have their budget again",
     [HOST_LEVEL_SOFT] = "guests give back what they can spare, and do not grow",
-    [HOST_LEVEL_HARD] = "guests give back what they have beyond their floors as far as it takes, "
-                        "and do not grow",
+    [HOST_LEVEL_HARD] = ("guests give back what they have beyond their floors as far as it takes, "
+                         "and do not grow"),
     [HOST_LEVEL_EMERGENCY] = "guests are taken down to their floors at once, and do not grow",
 };
 

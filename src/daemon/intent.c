@@ -135,7 +135,6 @@ flush(IntentStore *store)
 {
     g_autoptr(GKeyFile) file = g_key_file_new();
     g_autoptr(GError) error = NULL;
-    g_autofree char *fresh = g_strconcat(store->path, ".new", NULL);
     g_autofree char *text = NULL;
     GHashTableIter iter;
     gpointer instance, value;

@@ -73,8 +73,8 @@ recipe_short_describe(RecipeShort reason)
         [RECIPE_SHORT_MECHANISM] = "it has no device for this mechanism",
         [RECIPE_SHORT_BOOT] = "boot memory can only be taken by a balloon",
         [RECIPE_SHORT_NOT_OURS] = "what is left to take is not memplug's to unplug",
-        [RECIPE_SHORT_WHOLE] = "a DIMM goes only whole, and each that memplug may unplug is "
-                               "larger than what is too much",
+        [RECIPE_SHORT_WHOLE] = ("a DIMM goes only whole, and each that memplug may unplug is "
+                                "larger than what is too much"),
         [RECIPE_SHORT_REFUSED] = "the guest does not follow",
     };
 

@@ -148,8 +148,9 @@ test_guest_quit(TestGuest *guest)
     /* The monitor closes when QEMU ends. */
     while (reply != NULL && g_get_monotonic_time() < deadline) {
         g_autoptr(GError) error = NULL;
-        g_autoptr(JsonObject) data =
-            witness_wait_event(guest->witness, "SHUTDOWN", POLL_INTERVAL, &error);
+        JsonObject *data = witness_wait_event(guest->witness, "SHUTDOWN", POLL_INTERVAL, &error);
+        if (data != NULL)
+            json_object_unref(data);
         if (error != NULL && !g_error_matches(error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT))
             break;
     }

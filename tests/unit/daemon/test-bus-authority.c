@@ -153,7 +153,6 @@ teardown(void **state)
 static void
 begin_call(GDBusConnection *caller, gsize number, Await *await)
 {
-    g_autoptr(GError) error = NULL;
     GVariant *arguments = g_variant_new_parsed(calls[number].arguments);
 
     g_dbus_connection_call(caller, NAME, calls[number].path, calls[number].interface,
@@ -166,9 +165,11 @@ static GError *
 end_call(GDBusConnection *caller, Await *await)
 {
     GError *error = NULL;
-    g_autoptr(GVariant) reply = g_dbus_connection_call_finish(caller, await_result(await), &error);
+    GVariant *reply = g_dbus_connection_call_finish(caller, await_result(await), &error);
 
-    if (error)
+    if (reply)
+        g_variant_unref(reply);
+    else
         g_dbus_error_strip_remote_error(error);
     return error;
 }

@@ -398,7 +398,6 @@ test_listeners_have_a_file_of_their_own(void **state)
     const char *const only[] = { "web", NULL };
     g_autofree char *path = NULL;
     g_autoptr(JournalDecoder) decoder = journal_decoder_new();
-    g_autoptr(GString) text = g_string_new(NULL);
     char buffer[65536];
     Found found = { 0 };
     gssize n;

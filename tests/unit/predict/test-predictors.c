@@ -215,7 +215,6 @@ static void
 test_steady_use_comes_to_rest(void **state)
 {
     static const guint64 uses[] = { 20 * MIB, 300 * MIB, 5000 * MIB };
-    g_autoptr(GRand) rand = g_rand_new_with_seed(first_seed);
 
     for (const Predictor *const *p = predictor_list(); *p; p++) {
         for (guint i = 0; i < 2 * G_N_ELEMENTS(uses); i++) {
