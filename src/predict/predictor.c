@@ -51,7 +51,8 @@ predictor_state_is_sane(const PredictorState *state)
            is_time(state->transit.changed_us) && is_time(state->transit.shrunk_us) &&
            is_time(state->transit.quiet_us) && is_time(state->cache.time_us) &&
            is_time(state->histogram.reference_us) && is_time(state->histogram.last_us) &&
-           is_time(state->season.hour) && isfinite(state->peak) &&
+           is_time(state->season.hour) && is_time(state->swap.time_us) &&
+           isfinite(state->swap.bytes) && isfinite(state->peak) &&
            isfinite(state->overhead.bytes) && isfinite(state->trend.level) &&
            isfinite(state->trend.slope) && isfinite(state->trend.swapped) &&
            isfinite(state->cache.bytes) && isfinite(state->window) && isfinite(state->top);

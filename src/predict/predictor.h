@@ -22,6 +22,7 @@
 #include "predict/holt.h"
 #include "predict/overhead.h"
 #include "predict/season.h"
+#include "predict/swap-debt.h"
 #include "predict/transit.h"
 
 /* What one consideration alone would come to: "in use", "trend", "recent peak". */
@@ -61,6 +62,7 @@ typedef struct {
     gint64 seen_us;  /* of the last sample taken in */
     double peak;     /* bytes of MemTotal that were needed, fading */
     Overhead overhead;
+    SwapDebt swap;
     Holt trend;
     CacheSet cache;
     Histogram histogram;

@@ -40,6 +40,7 @@ usage_look(PredictorState *state, const SampleRing *ring, guint64 actual, gint64
     *usage = (Usage){
         .latest = latest,
         .overhead = overhead_track(&state->overhead, latest, actual, now),
+        .swapped = swap_debt_track(&state->swap, ring),
         .burst = (double)state->burst,
         .asks = latest->source == SAMPLE_SOURCE_AGENT,
         .pressure = pressure_find(ring),
@@ -88,7 +89,8 @@ usage_pressed_need(const Usage *usage)
 
     if (!usage->pressure)
         return 0;
-    return usage->has + MAX(0, step - (double)usage->latest->free);
+    step = MAX(0, step - (double)usage->latest->free);
+    return MAX(usage->has + step, usage_with_room(usage, usage->used + usage->swapped));
 }
 
 double

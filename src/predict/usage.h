@@ -19,9 +19,10 @@
 typedef struct {
     const Sample *latest;
     double overhead; /* see overhead.h */
-    double used;  /* bytes of MemTotal in use; the balloon's own, and what is set aside, left out */
-    double has;   /* bytes of MemTotal, the balloon's own left out */
-    double burst; /* see PredictorState; 0 if it is not known */
+    double used; /* bytes of MemTotal in use; the balloon's own, and what is set aside, left out */
+    double has;  /* bytes of MemTotal, the balloon's own left out */
+    double swapped;       /* bytes that it would use beside, if it had them: see swap-debt.h */
+    double burst;         /* see PredictorState; 0 if it is not known */
     gboolean asks;        /* the guest has an agent, which asks before memory runs out */
     const char *pressure; /* (nullable): by what it is pressed */
 } Usage;
@@ -62,8 +63,9 @@ void usage_add_part(UsageParts *parts, const char *name, const char *reason, dou
 double usage_with_room(const Usage *usage, double use);
 
 /* Returns: what a pressed guest is to have, 0 if it is not pressed: a step more than it has,
- * free memory counting as a part of the step. It keeps what it has in any case, but one that has
- * free what it would be given does not wait for that. */
+ * free memory counting as a part of the step; or what it uses and had to put into swap lately,
+ * and room, if that is more. It keeps what it has in any case, but one that has free what it
+ * would be given does not wait for that. */
 double usage_pressed_need(const Usage *usage);
 
 /* Up at once, down by half in each @half_life_s, and not at all while the guest is pressed.

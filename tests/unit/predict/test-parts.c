@@ -6,8 +6,10 @@
 #include "predict/cache-set.h"
 #include "predict/histogram.h"
 #include "predict/holt.h"
+#include "predict/predictor.h"
 #include "predict/pressure.h"
 #include "predict/season.h"
+#include "predict/swap-debt.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -86,6 +88,92 @@ test_holt_counts_what_is_swapped_out(void **state)
     }
     assert_near(holt.slope, 40.0 * MIB, 0.001);
     assert_near(holt_growth(&holt, 1), 40.0 * MIB, 0.001);
+}
+
+/* --- what is in swap ---------------------------------------------------------- */
+
+/* @out and @in: MiB in each of @n seconds. */
+static void
+swap(SampleRing *ring, guint n, guint64 out, guint64 in, guint64 in_swap)
+{
+    for (guint i = 0; i < n; i++) {
+        const Sample *last = sample_ring_get(ring, 0);
+        Sample sample = last ? *last : (Sample){ .time_us = START };
+
+        sample.fields = SAMPLE_SWAP | SAMPLE_SWAP_SIZE;
+        sample.time_us += SECOND;
+        sample.swap_out += out * MIB;
+        sample.swap_in += in * MIB;
+        sample.swap_total = 2048 * MIB;
+        sample.swap_free = (2048 - in_swap) * MIB;
+        sample_ring_push(ring, &sample);
+    }
+}
+
+static void
+test_what_went_to_swap_is_missed(void **state)
+{
+    static SampleRing ring;
+    SwapDebt debt = { 0 };
+
+    sample_ring_clear(&ring);
+    assert_true(swap_debt_track(&debt, &ring) == 0);
+    /* What was there before nobody knows of. */
+    swap(&ring, 1, 0, 0, 500);
+    assert_true(swap_debt_track(&debt, &ring) == 0);
+    swap(&ring, 10, 50, 2, 980);
+    assert_near(swap_debt_track(&debt, &ring), 480.0 * MIB, 0.001);
+    /* To and fro: as much is missed, and asking twice changes nothing. */
+    swap(&ring, 30, 20, 20, 980);
+    assert_near(swap_debt_track(&debt, &ring), 480.0 * MIB, 0.001);
+    assert_near(swap_debt_track(&debt, &ring), 480.0 * MIB, 0.001);
+    /* It comes back. */
+    swap(&ring, 3, 0, 100, 680);
+    assert_near(swap_debt_track(&debt, &ring), 180.0 * MIB, 0.001);
+    /* The program has ended. */
+    swap(&ring, 1, 0, 2, 20);
+    assert_near(swap_debt_track(&debt, &ring), 20.0 * MIB, 0.001);
+}
+
+static void
+test_what_nobody_reads_is_not_missed(void **state)
+{
+    static SampleRing ring;
+    SwapDebt debt = { 0 };
+
+    sample_ring_clear(&ring);
+    swap(&ring, 2, 200, 0, 400);
+    assert_near(swap_debt_track(&debt, &ring), 200.0 * MIB, 0.001);
+    swap(&ring, 60, 0, 0, 400);
+    assert_near(swap_debt_track(&debt, &ring), 100.0 * MIB, 0.001);
+}
+
+/* A pressed guest is to have at once what it lacks, not a step of it. */
+static void
+test_a_guest_that_swaps_wants_it_back(void **state)
+{
+    static SampleRing ring;
+    PredictorState predictor;
+
+    sample_ring_clear(&ring);
+    predictor_composite.start(&predictor);
+    for (guint i = 0; i < 6; i++) {
+        const Sample sample = { .time_us = START + i * SECOND,
+                                .source = SAMPLE_SOURCE_AGENT,
+                                .fields = SAMPLE_AVAILABLE | SAMPLE_SWAP,
+                                .total = 1000 * MIB,
+                                .available = 0,
+                                .swap_out = i * 200 * MIB,
+                                .swap_in = i * 2 * MIB };
+        Forecast forecast;
+
+        sample_ring_push(&ring, &sample);
+        forecast = predictor_composite.forecast(&predictor, &ring, 1000 * MIB, sample.time_us);
+        assert_int_equal(forecast.pressed, i > 0);
+        if (i > 0)
+            assert_true(forecast.need >= (1000 + 198 * i) * MIB);
+        assert_true(forecast.need <= 2 * (1000 + 198 * i) * MIB);
+    }
 }
 
 /* --- histogram --------------------------------------------------------------- */
@@ -354,6 +442,9 @@ main(void)
         cmocka_unit_test(test_holt_finds_a_line),
         cmocka_unit_test(test_holt_forgets_a_trend),
         cmocka_unit_test(test_holt_counts_what_is_swapped_out),
+        cmocka_unit_test(test_what_went_to_swap_is_missed),
+        cmocka_unit_test(test_what_nobody_reads_is_not_missed),
+        cmocka_unit_test(test_a_guest_that_swaps_wants_it_back),
         cmocka_unit_test(test_histogram_of_nothing),
         cmocka_unit_test(test_histogram_finds_percentiles),
         cmocka_unit_test(test_histogram_fades),
