@@ -65,14 +65,15 @@ size_of(const GuestMemory *memory, const char *subject)
     return device ? device->size : memory->ballooned;
 }
 
-/* How long @subject may stand still before it is given up. */
-static gint64
-patience_with(const FollowPatience *patience, const GuestMemory *memory, const char *subject)
+gint64
+follow_patience(const FollowPatience *patience, const GuestMemory *memory, const char *subject)
 {
     const MemoryDevice *device = guest_memory_find(memory, subject);
 
-    if (!device || device->kind == MEMORY_DEVICE_VIRTIO_MEM)
+    if (!device)
         return patience->progress_us;
+    if (device->kind == MEMORY_DEVICE_VIRTIO_MEM)
+        return device->requested > device->size ? patience->grow_us : patience->progress_us;
     return device->removing ? patience->unplug_us : patience->plug_us;
 }
 
@@ -90,7 +91,7 @@ follow_wait(FollowWait *wait, const FollowPatience *patience, const GuestMemory 
         wait->size = size;
         wait->progress_us = now;
     }
-    return now - wait->progress_us < patience_with(patience, memory, subject);
+    return now - wait->progress_us < follow_patience(patience, memory, subject);
 }
 
 void

@@ -15,8 +15,13 @@
 typedef struct {
     gint64 plug_us;     /* until it acknowledges a DIMM */
     gint64 unplug_us;   /* until it has let a DIMM go, or refused */
-    gint64 progress_us; /* between two changes of a virtio-mem device or balloon */
+    gint64 progress_us; /* between two changes of a virtio-mem device or balloon, ... */
+    gint64 grow_us;     /* ... and of a virtio-mem device that is to give memory */
 } FollowPatience;
+
+/* Returns: how long @subject, as @memory has it, may stand still before it is given up. */
+gint64 follow_patience(const FollowPatience *patience, const GuestMemory *memory,
+                       const char *subject);
 
 /* Returns: (transfer none): the subject of @step. */
 const char *follow_subject(const MemoryStep *step);

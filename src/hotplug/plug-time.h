@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * How long a guest takes to have more memory, as measured: from the order to its end. The
- * median of the latest, since one that waited behind something else says little of the next.
+ * How long a guest takes to have more memory, as measured: from the order until the first of it
+ * is there, however much was ordered. The median of the latest, since one that waited behind
+ * something else says little of the next.
  *
  * Pure. A plain struct, empty when all 0; there is nothing to free.
  */

@@ -10,12 +10,15 @@
 /* The figures are for TCG on a busy machine; KVM is far below them. A DIMM is
  * acknowledged after 40 to 80 ms and a refusal comes within a second or never;
  * virtio-mem and the balloon move every few ms, and virtio-mem's driver sleeps 5 s
- * before it tries again what failed, so after that nothing comes by itself. libvirt
- * learns of a balloon's size by events of which QEMU sends one a second. */
+ * before it tries again what failed, so after that nothing comes by itself. But a guest
+ * that thrashes has been seen to take 8 s until new memory came, and to withdraw that is
+ * to leave it alone. libvirt learns of a balloon's size by events of which QEMU sends one a
+ * second. */
 const ResizeTuning resize_tuning_default = {
     .patience = { .plug_us = 10 * G_USEC_PER_SEC,
                   .unplug_us = 10 * G_USEC_PER_SEC,
-                  .progress_us = 5 * G_USEC_PER_SEC },
+                  .progress_us = 5 * G_USEC_PER_SEC,
+                  .grow_us = 20 * G_USEC_PER_SEC },
     .refresh_us = 5 * G_USEC_PER_SEC,
     .rest_us = 3 * G_USEC_PER_SEC,
     .trouble = { .first_us = 10 * G_USEC_PER_SEC, .most_us = 600 * G_USEC_PER_SEC },

@@ -182,6 +182,9 @@ order_virtio_mem(DeviceModel *model, const MemoryStep *step, guint64 available, 
     MemoryDevice *device = find(model, step->device);
     DeviceMover *mover = &model->movers[DEVICE_MOVER_VIRTIO_MEM];
     guint64 left = distance(step->size, device->size);
+    gboolean goes_on = device->requested != device->size && step->size != device->size &&
+                       (device->requested > device->size) == (step->size > device->size);
+    gint64 due = mover->next_us;
 
     device->requested = step->size;
     mover->next_us = G_MAXINT64;
@@ -195,6 +198,9 @@ order_virtio_mem(DeviceModel *model, const MemoryStep *step, guint64 available, 
             mover->stop = MAX(round_up(step->size + part, device->block), device->block);
         }
     }
+    /* The driver goes on with the block in its hands, however far it is to go. */
+    if (goes_on)
+        mover->next_us = MIN(mover->next_us, due);
 }
 
 static void

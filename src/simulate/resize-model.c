@@ -6,6 +6,7 @@ static const FollowPatience patience = {
     .plug_us = 10 * G_USEC_PER_SEC,
     .unplug_us = 10 * G_USEC_PER_SEC,
     .progress_us = 5 * G_USEC_PER_SEC,
+    .grow_us = 20 * G_USEC_PER_SEC,
 };
 static const TroubleTuning trouble_tuning = {
     .first_us = 10 * G_USEC_PER_SEC,
@@ -54,10 +55,8 @@ static gboolean
 wait_for(ResizeModel *model, const char *subject, gint64 now)
 {
     if (follow_wait(&model->wait, &patience, &model->devices.memory, subject, now)) {
-        const MemoryDevice *device = guest_memory_find(&model->devices.memory, subject);
-        gboolean dimm = device && device->kind == MEMORY_DEVICE_DIMM;
-
-        model->wake_us = model->wait.progress_us + (dimm ? patience.plug_us : patience.progress_us);
+        model->wake_us =
+            model->wait.progress_us + follow_patience(&patience, &model->devices.memory, subject);
         return TRUE;
     }
     record_trouble(model, subject, now);

@@ -19,7 +19,10 @@
 #define MIB (G_GUINT64_CONSTANT(1) << 20)
 
 static const ResizeTuning impatient = {
-    .patience = { .plug_us = 20 * 1000, .unplug_us = 20 * 1000, .progress_us = 20 * 1000 },
+    .patience = { .plug_us = 20 * 1000,
+                  .unplug_us = 20 * 1000,
+                  .progress_us = 20 * 1000,
+                  .grow_us = 20 * 1000 },
     .refresh_us = 20 * 1000,
     .rest_us = 20 * 1000,
     .trouble = { .first_us = G_TIME_SPAN_HOUR, .most_us = G_TIME_SPAN_HOUR },
