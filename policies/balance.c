@@ -18,9 +18,12 @@
  * wants, and what it leaves goes to the others by weight. Unlike a cut in proportion
  * to demand, nobody gains by demanding more than it uses.
  *
- * A guest under pressure (it swaps or stalls) would use all of its demand at once, so all of
- * that counts as in use. One that asks urgently says so itself: what it asks for is part of
- * its need, and the limits serve it first of what is free, but nobody gives up more for it.
+ * In use is a little more than what was used when the guest last told: given no more than that,
+ * each guest whose use moves at all would swap, and one that swaps is slow to take up more. So
+ * where not even what is in use fits, those that use least live well and the largest lack, instead
+ * of all of them a little. A guest under pressure (it swaps or stalls) would use all of its need at
+ * once, so all of that counts as in use. One that asks urgently says so itself: what it asks for is
+ * part of its need, and the limits serve it first of what is free, but nobody gives up more for it.
  *
  * Beyond what is in use, memory is taxed as ESX does (Waldspurger, "Memory Resource
  * Management in VMware ESX Server", OSDI 2002, section 5.2; its default of 75 % makes an
@@ -36,6 +39,11 @@
 /* 1 / (1 - 0.75), as in ESX. */
 #define IDLE_TAX 4
 
+/* What is kept in use beyond what was used when the guest last told: a sixteenth, at most
+ * 256 MiB, as much as a guest keeps when something is taken from it (allocate/shrink-signs.c). */
+#define MARGIN_PART 16
+#define MARGIN_MOST (G_GUINT64_CONSTANT(256) << 20)
+
 typedef enum {
     TIER_FLOOR,
     TIER_USED,
@@ -47,9 +55,20 @@ typedef enum {
 
 /* What its loss would have the guest swap. */
 static guint64
+busy_of(const GuestView *guest)
+{
+    guint64 need = MIN(guest->need, guest->demand);
+
+    return guest->pressed ? need : MIN(guest->used, need);
+}
+
+/* And what it lives on from one look to the next. */
+static guint64
 in_use(const GuestView *guest)
 {
-    return guest->pressed ? guest->demand : MIN(guest->used, MIN(guest->need, guest->demand));
+    guint64 need = MIN(guest->need, guest->demand), busy = busy_of(guest);
+
+    return busy + MIN(MIN(busy / MARGIN_PART, MARGIN_MOST), need - busy);
 }
 
 /* Returns: how far @guest reaches in @tier, never less than in the one below. */
@@ -99,7 +118,7 @@ balance_allocate(const HostView *host, const GuestView *guests, gsize n_guests, 
             .low = tier_mark(&guests[i], tier - 1),
             .high = tier_mark(&guests[i], tier),
             .weight = guests[i].weight,
-            .busy = in_use(&guests[i]),
+            .busy = busy_of(&guests[i]),
             .tax = IDLE_TAX,
         };
     }

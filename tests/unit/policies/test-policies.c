@@ -87,17 +87,18 @@ busy(guint64 used_mib, guint64 need_mib, guint64 demand_mib)
 static void
 test_balance_takes_what_is_missed_least(void **state)
 {
-    GuestView guests[] = { busy(1000, 1250, 1250), busy(400, 500, 2000) };
+    GuestView guests[] = { busy(960, 1200, 1200), busy(384, 480, 1920) };
 
-    assert_allocates(&policy_balance, 3250, guests, 1250, 2000);
-    assert_allocates(&policy_balance, 2000, guests, 1250, 750);
-    assert_allocates(&policy_balance, 1750, guests, 1250, 500);
+    assert_allocates(&policy_balance, 3120, guests, 1200, 1920);
+    assert_allocates(&policy_balance, 1920, guests, 1200, 720);
+    assert_allocates(&policy_balance, 1680, guests, 1200, 480);
     /* Now headroom: the smaller guest keeps its own, as a smaller share would have it. */
-    assert_allocates(&policy_balance, 1600, guests, 1100, 500);
-    assert_allocates(&policy_balance, 1450, guests, 1000, 450);
-    assert_allocates(&policy_balance, 1400, guests, 1000, 400);
-    /* And now what is in use. */
-    assert_allocates(&policy_balance, 1200, guests, 800, 400);
+    assert_allocates(&policy_balance, 1560, guests, 1080, 480);
+    assert_allocates(&policy_balance, 1470, guests, 1020, 450);
+    assert_allocates(&policy_balance, 1428, guests, 1020, 408);
+    /* And now what is in use, and a sixteenth: the larger one lacks, the other does not. */
+    assert_allocates(&policy_balance, 1400, guests, 992, 408);
+    assert_allocates(&policy_balance, 1200, guests, 792, 408);
     assert_allocates(&policy_balance, 700, guests, 350, 350);
 }
 
@@ -105,12 +106,15 @@ test_balance_takes_what_is_missed_least(void **state)
 static void
 test_balance_relieves_a_pressed_guest_first(void **state)
 {
-    GuestView guests[] = { busy(1000, 1250, 1250), busy(1900, 2150, 2150) };
+    GuestView guests[] = { busy(960, 1200, 1200), busy(1920, 2160, 2160) };
 
-    assert_allocates(&policy_balance, 3200, guests, 1250, 1950);
+    assert_allocates(&policy_balance, 3200, guests, 1160, 2040);
     guests[1].pressed = TRUE;
-    assert_allocates(&policy_balance, 3200, guests, 1050, 2150);
-    assert_allocates(&policy_balance, 3100, guests, 1000, 2100);
+    assert_allocates(&policy_balance, 3200, guests, 1040, 2160);
+    assert_allocates(&policy_balance, 3100, guests, 1020, 2080);
+    /* What it remembers of the past is not what it swaps for. */
+    guests[1].demand = 4000 * MIB;
+    assert_allocates(&policy_balance, 3200, guests, 1040, 2160);
 }
 
 /* Of two that would keep as much in reserve, the busy one keeps more. */
