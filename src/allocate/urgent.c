@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "allocate/urgent.h"
 
+#include "allocate/shrink-signs.h"
+#include "predict/pressure.h"
+
 /*
  * What plugging takes before it gives: a page descriptor of 64 bytes for each page of 4 KiB
  * (Documentation/mm/memory-model.rst), 1/64, and where the direct map has pages of 4 KiB an
@@ -11,6 +14,11 @@
 #define COST_SHARE 2
 /* However fast it falls: the forecast is one, and what falls can be given up in part. */
 #define LEFT_LEAST_DIVISOR 8
+
+/* From the request on: what a sample tells of the time before is what the request came from. */
+#define LOOK_AFTER_US G_USEC_PER_SEC
+/* Two of the agent's horizons, as long as plugging takes no more than an eighth of a second. */
+#define LASTS_S 2.0
 
 static guint64
 add(guint64 a, guint64 b)
@@ -58,6 +66,29 @@ void
 urgent_forget(UrgentRequest *request)
 {
     *request = (UrgentRequest){ 0 };
+}
+
+/* Whether @latest, which follows @before, tells of a guest that does not need to ask. */
+static gboolean
+is_calm(const Sample *before, const Sample *latest)
+{
+    double gap = (double)(latest->time_us - before->time_us) / G_USEC_PER_SEC;
+    double growth = (double)sample_used(latest) - (double)sample_used(before);
+
+    return latest->available >= shrink_signs_reserve(latest->total) &&
+           (double)latest->available > growth / gap * LASTS_S;
+}
+
+void
+urgent_look(UrgentRequest *request, const SampleRing *ring, gint64 now)
+{
+    const Sample *latest = sample_ring_get(ring, 0), *before = sample_ring_get(ring, 1);
+
+    if (!urgent_is_valid(request, now) || !before ||
+        latest->time_us - request->asked_us < LOOK_AFTER_US)
+        return;
+    if (is_calm(before, latest) && !pressure_find(ring))
+        urgent_forget(request);
 }
 
 gboolean

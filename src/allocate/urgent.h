@@ -15,7 +15,7 @@
  */
 #pragma once
 
-#include <glib.h>
+#include "monitor/sample.h"
 
 typedef struct {
     /* to be read by others */
@@ -46,6 +46,15 @@ void urgent_ask(UrgentRequest *request, const UrgentTerms *terms, gint64 now);
 
 /* The request is met or void. */
 void urgent_forget(UrgentRequest *request);
+
+/*
+ * What the guest told since may show that the danger is over: it is not pressed, and what is
+ * available is no less than a reserve and lasts, at the pace of the latest samples, for the two
+ * horizons in which its agent does not call that danger (guest/watch.h). Then the request is
+ * forgotten, though its time is not over: it was a forecast, and what is kept for it others may
+ * need. @ring: the guest's samples. Call it before urgent_is_valid().
+ */
+void urgent_look(UrgentRequest *request, const SampleRing *ring, gint64 now);
 
 gboolean urgent_is_valid(const UrgentRequest *request, gint64 now);
 

@@ -24,6 +24,38 @@ tell_phase(ManagedGuest *managed)
                            actual, requested, resize_get_reason(managed->resize));
 }
 
+/*
+ * How long growth took: a DIMM until the guest has it, a virtio-mem device until the first of it
+ * has come, since the rest comes faster than it can be used up, and how much was asked for must
+ * not tell how soon to ask. A balloon that is filled again after a DIMM has come serves no
+ * growth.
+ */
+static void
+note_plug_time(ManagedGuest *managed, const ResizeReport *report)
+{
+    gboolean grows = managed->grown_us > managed->shrunk_us;
+
+    if (report->step->kind == MEMORY_STEP_RESIZE_VIRTIO_MEM) {
+        gboolean ordered = report->kind == RESIZE_REPORT_ORDERED && grows;
+
+        managed->plug_from_us = ordered ? g_get_monotonic_time() : 0;
+        managed->plug_from = managed->status.actual;
+    } else if (report->step->kind == MEMORY_STEP_PLUG_DIMM &&
+               report->kind == RESIZE_REPORT_FOLLOWED && grows) {
+        plug_time_add(&managed->plug_time, report->duration_us);
+    }
+}
+
+/* Before the end of the step is told. */
+static void
+note_first_memory(ManagedGuest *managed)
+{
+    if (managed->plug_from_us == 0 || managed->status.actual <= managed->plug_from)
+        return;
+    plug_time_add(&managed->plug_time, g_get_monotonic_time() - managed->plug_from_us);
+    managed->plug_from_us = 0;
+}
+
 static void
 on_resize_changed(ManagedGuest *managed)
 {
@@ -32,6 +64,7 @@ on_resize_changed(ManagedGuest *managed)
 
     if (memory) {
         status->actual = guest_memory_actual(memory);
+        note_first_memory(managed);
         if (!status->observed)
             managed_guest_adopt(managed);
         else if (managed_guest_work_out_limits(managed))
@@ -68,17 +101,6 @@ on_overruled(Resize *resize, const Foreign *foreign, gpointer data)
                        foreign->what, guest_get_name(managed->guest));
 }
 
-/* What served growth; a balloon that is filled again after a DIMM has come does not. */
-static void
-note_plug_time(ManagedGuest *managed, const ResizeReport *report)
-{
-    gboolean plugs = report->step->kind == MEMORY_STEP_PLUG_DIMM ||
-                     report->step->kind == MEMORY_STEP_RESIZE_VIRTIO_MEM;
-
-    if (plugs && managed->grown_us > managed->shrunk_us)
-        plug_time_add(&managed->plug_time, report->duration_us);
-}
-
 static void
 on_resize_report(Resize *resize, const ResizeReport *report, gpointer data)
 {
@@ -86,8 +108,7 @@ on_resize_report(Resize *resize, const ResizeReport *report, gpointer data)
     const char *kind = resize_report_kind_name(report->kind);
     gboolean well = report->kind == RESIZE_REPORT_ORDERED || report->kind == RESIZE_REPORT_FOLLOWED;
 
-    if (report->kind == RESIZE_REPORT_FOLLOWED)
-        note_plug_time(data, report);
+    note_plug_time(data, report);
     if (report->kind == RESIZE_REPORT_ORDERED)
         managed_guest_tell(data, EVENT_STEP, G_LOG_LEVEL_DEBUG, "%s: %s", step, kind);
     else

@@ -29,6 +29,9 @@ struct _ManagedGuest {
     gboolean agent_told; /* that it is there, ... */
     gboolean deaf_told;  /* ... and that it is not heard */
     PlugTime plug_time;
+    gint64 plug_from_us; /* since when the first memory of a virtio-mem device is waited for; 0: it
+                          * is not, ... */
+    guint64 plug_from;   /* ... and what the guest had then */
     UrgentRequest urgent;
     gint64 urgent_from_us;  /* since when its first memory is waited for; 0: it is not, ... */
     guint64 urgent_from;    /* ... and what the guest had then */

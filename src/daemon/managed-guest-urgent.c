@@ -82,6 +82,7 @@ managed_guest_urgent_plan(ManagedGuest *managed, PlanGuest *plan, gint64 now)
     guint64 fastest = MAX(told_or_0(claims->greeted ? claims->hello.fastest : 0), claims->fastest);
     double plug_s = (double)plug_time_expect(&managed->plug_time) / G_USEC_PER_SEC;
 
+    urgent_look(&managed->urgent, &managed->monitor.ring, now);
     plan->asking = urgent_is_valid(&managed->urgent, now);
     plan->urgent = urgent_missing(&managed->urgent, plan->actual, now);
     /* More than it can have is no burst. */

@@ -135,6 +135,7 @@ agent_model_tell(AgentModel *agent, PlanGuest *plan, gint64 now)
 {
     double plug_s = (double)agent->plug_us / G_USEC_PER_SEC;
 
+    urgent_look(&agent->request, plan->ring, now);
     plan->asking = urgent_is_valid(&agent->request, now);
     plan->urgent = urgent_missing(&agent->request, plan->actual, now);
     plan->burst = (guint64)MIN((double)FASTEST * plug_s, (double)plan->ceiling);

@@ -42,7 +42,7 @@ gboolean agent_model_look(AgentModel *agent, const GuestModel *guest);
  *   and ceiling are filled in. */
 void agent_model_tell(AgentModel *agent, PlanGuest *plan, gint64 now);
 
-/* More was ordered for its guest, or the guest came to rest. */
+/* More was ordered for its guest, or the first of it has come. */
 void agent_model_ordered(AgentModel *agent, gint64 now);
 void agent_model_followed(AgentModel *agent, gint64 now);
 

@@ -152,7 +152,7 @@ happen(World *world, guint i, gint64 now)
         gboolean rests = guest_model_run(guest);
 
         take_over(world, i, before);
-        if (rests)
+        if (guest->actual > before)
             agent_model_followed(agent, now);
         if (rests && world->waiting)
             world->soon_us = MIN(world->soon_us, now + (world->urgent ? 0 : SOON_US));

@@ -144,6 +144,66 @@ test_second_request_adds_to_the_first(void **state)
     assert_int_equal(request.goal, terms.actual + 512 * MIB);
 }
 
+/* A sample that is taken @at, of 1024 MiB. */
+static void
+look(SampleRing *ring, gint64 at, guint64 available, guint64 swapped_in)
+{
+    const Sample sample = { .time_us = at,
+                            .source = SAMPLE_SOURCE_AGENT,
+                            .fields = SAMPLE_AVAILABLE | SAMPLE_SWAP,
+                            .total = 1024 * MIB,
+                            .available = available * MIB,
+                            .swap_in = swapped_in * MIB };
+
+    sample_ring_push(ring, &sample);
+}
+
+/* Returns: whether a request of START is still borne in mind when the guest has told these two
+ * things, the second of them @after the request. */
+static gboolean
+stands(gint64 after, guint64 available_before, guint64 available, guint64 swapped_in)
+{
+    UrgentTerms terms = make_terms(512, 40);
+    UrgentRequest request = { 0 };
+    SampleRing ring = { 0 };
+
+    urgent_ask(&request, &terms, START);
+    look(&ring, START + after - SECOND, available_before, 0);
+    look(&ring, START + after, available, swapped_in);
+    urgent_look(&request, &ring, START + after);
+    return urgent_is_valid(&request, START + after);
+}
+
+static void
+test_a_guest_that_is_well_asks_no_longer(void **state)
+{
+    assert_false(stands(SECOND, 400, 400, 0));
+    assert_false(stands(5 * SECOND, 500, 400, 0));
+    /* What was so before the request is what it came from. */
+    assert_true(stands(SECOND - 1, 400, 400, 0));
+    /* It still falls too fast: by 300 MiB a second, of which 550 last for less than two. */
+    assert_true(stands(2 * SECOND, 850, 550, 0));
+    /* Hardly anything is left, or it reads back from swap. */
+    assert_true(stands(2 * SECOND, 40, 40, 0));
+    assert_true(stands(2 * SECOND, 400, 400, 5));
+}
+
+static void
+test_nothing_told_changes_nothing(void **state)
+{
+    UrgentTerms terms = make_terms(512, 40);
+    UrgentRequest request = { 0 };
+    SampleRing ring = { 0 };
+
+    urgent_look(&request, &ring, START);
+    assert_false(urgent_is_valid(&request, START));
+    urgent_ask(&request, &terms, START);
+    urgent_look(&request, &ring, START + 5 * SECOND);
+    look(&ring, START + 5 * SECOND, 400, 0);
+    urgent_look(&request, &ring, START + 5 * SECOND);
+    assert_true(urgent_is_valid(&request, START + 5 * SECOND));
+}
+
 int
 main(void)
 {
@@ -155,6 +215,8 @@ main(void)
         cmocka_unit_test(test_ceiling_holds),
         cmocka_unit_test(test_request_is_forgotten),
         cmocka_unit_test(test_second_request_adds_to_the_first),
+        cmocka_unit_test(test_a_guest_that_is_well_asks_no_longer),
+        cmocka_unit_test(test_nothing_told_changes_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
