@@ -153,6 +153,7 @@ test_nobody_waits_for_each_other(void **state)
     print_message("  %s", text);
     assert_int_not_equal(test_room_exit_status(starting), 0);
     assert_non_null(strstr(text, "memplug: large: too little came free in time"));
+    assert_non_null(strstr(text, "; donor keeps "));
     print_message("  donor had %.0f MiB, has %.0f\n", (double)had / (double)MIB,
                   (double)actual_of(stage, "donor") / (double)MIB);
     assert_true(nothing_is_held(stage));

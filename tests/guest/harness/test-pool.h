@@ -15,7 +15,7 @@
 #define TEST_POOL_FLOOR (128 * MIB)
 /* [host] comes from each test. By its weight c has so much that a DIMM goes into it. */
 #define TEST_POOL_CONFIG \
-    "budget=1G\n[policy]\nsurplus=share\n[defaults]\nfloor=128M\n[guest \"c\"]\nweight=1.5\n"
+    "budget=1G\n[policy]\nsurplus=share\n[defaults]\nfloor=128M\n[guest \"c\"]\nweight=1.25\n"
 
 /* More than anything here takes on an idle machine. */
 #define TEST_POOL_PATIENCE (90 * G_USEC_PER_SEC)
