@@ -72,7 +72,7 @@ on_signal(int number)
 static void
 begin(void)
 {
-    static const int numbers[] = { SIGHUP, SIGINT, SIGTERM, SIGABRT };
+    static const int numbers[] = { SIGHUP, SIGINT, SIGTERM, SIGABRT, SIGTRAP };
     struct sigaction action = { .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND };
 
     if (owner != 0)

@@ -15,6 +15,7 @@
 #include "qmp/qmp-memory-backend.h"
 #include "tests/fake/await.h"
 #include "tests/fake/real-qemu.h"
+#include "tests/fake/test-folder.h"
 
 #define MIB (G_GUINT64_CONSTANT(1) << 20)
 
@@ -80,9 +81,8 @@ teardown(void **state)
     await_quiet();
     real_qemu_free(fixture->qemu);
     g_unlink(fixture->path);
-    g_rmdir(fixture->folder);
     g_free(fixture->path);
-    g_free(fixture->folder);
+    test_folder_free(fixture->folder);
     g_free(fixture);
     return 0;
 }
@@ -126,7 +126,7 @@ setup(void **state)
 {
     Fixture *fixture = g_new0(Fixture, 1);
 
-    fixture->folder = g_dir_make_tmp("memplug-XXXXXX", NULL);
+    fixture->folder = test_folder_new("qemu");
     fixture->path = g_build_filename(fixture->folder, "g.qmp", NULL);
     *state = fixture;
     return 0;

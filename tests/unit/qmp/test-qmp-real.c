@@ -21,6 +21,7 @@
 #include "qmp/qmp-qom.h"
 #include "tests/fake/await.h"
 #include "tests/fake/real-qemu.h"
+#include "tests/fake/test-folder.h"
 
 #define MIB         (G_GUINT64_CONSTANT(1) << 20)
 #define PATIENCE_MS (AWAIT_PATIENCE_S * 1000)
@@ -92,10 +93,9 @@ teardown(void **state)
     real_qemu_free(fixture->qemu);
     await_quiet();
     g_unlink(fixture->path);
-    g_rmdir(fixture->folder);
     g_clear_error(&fixture->closed);
     g_free(fixture->path);
-    g_free(fixture->folder);
+    test_folder_free(fixture->folder);
     g_free(fixture);
     *state = NULL;
     return 0;
@@ -118,7 +118,7 @@ start(void **state, const char *const *arguments)
     Fixture *fixture = g_new0(Fixture, 1);
 
     *state = fixture;
-    fixture->folder = g_dir_make_tmp("memplug-XXXXXX", NULL);
+    fixture->folder = test_folder_new("qemu");
     fixture->path = g_build_filename(fixture->folder, "qmp", NULL);
     fixture->qemu = real_qemu_new(fixture->path, arguments, &error);
     if (fixture->qemu == NULL)
