@@ -135,8 +135,8 @@ assert_nobody_lost(const Before *before)
 
         print_message("  %s had %.0f MiB, has %.0f\n", test_guest_name(test_pool_guest(&pool, i)),
                       (double)before[i].had / (double)MIB, (double)has / (double)MIB);
-        /* By the policy's own small movements, say. */
-        assert_true(has + 16 * MIB >= before[i].had);
+        /* But for the policy's own small movements. */
+        assert_true(has + 32 * MIB >= before[i].had);
     }
 }
 
@@ -163,7 +163,7 @@ test_busy_guests_refuse(void **state)
 
     test_pool_enter(&pool);
     for (guint i = 0; i < TEST_SCENE_GUESTS; i++)
-        test_pool_load(&pool, i, "grow=130M@40M hold");
+        test_pool_load(&pool, i, "grow=150M@50M hold");
     g_usleep(SETTLE_US);
     note_before(before);
     for (guint i = 0; i < G_N_ELEMENTS(ways); i++) {
