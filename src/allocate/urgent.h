@@ -9,7 +9,8 @@
  *     actual ──┬──────┬────────────┬───────────────────┬─▶
  *              │ chunk│  2 · chunk │     4 · chunk     │ goal
  *
- * What the balloon holds costs nothing, and comes back whole at once, also beyond the request.
+ * What the balloon holds costs nothing, and comes back whole at once, also beyond the request, to
+ * a guest whose memory falls; one that has nothing left and is at rest gets what it asks for.
  *
  * Pure: the caller has the clock. A plain struct; there is nothing to free.
  */
@@ -35,7 +36,7 @@ typedef struct {
     guint64 fall;      /* bytes a second by which that falls; 0: not told */
     gint64 plug_us;    /* from an order until new memory is in use, as measured */
     guint64 actual;    /* what the guest has */
-    guint64 ballooned; /* of what it could have, what the balloon holds and may give back */
+    guint64 ballooned; /* of what it could have, what the balloon holds and gives back whole */
     guint64 ceiling;   /* the most it may have */
     guint64 grain;     /* the least that its devices can add */
     gint64 valid_us;   /* for how long the request is borne in mind */

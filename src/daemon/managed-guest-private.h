@@ -122,6 +122,9 @@ void managed_guest_urgent_take(ManagedGuest *managed, const StatsUrgent *urgent,
 void managed_guest_urgent_plan(ManagedGuest *managed, PlanGuest *plan, gint64 now);
 void managed_guest_urgent_follow(ManagedGuest *managed);
 
+/* Returns: bytes that the balloon holds and may give back; 0: its mechanism is another one. */
+guint64 managed_guest_urgent_balloon(const ManagedGuest *managed);
+
 /* Asks for a cycle at once. */
 void managed_guest_emit_urgent(ManagedGuest *managed);
 

@@ -78,6 +78,10 @@ managed_guest_uptake_plan(ManagedGuest *managed, PlanGuest *plan, gint64 now)
         managed->zoned_us = latest->time_us;
         zone = managed_guest_get_zone(managed);
         managed->growth_most = kernel_zone_most(&zone, plan->actual);
+        /* What the balloon holds was the zones' own, and goes back to them. */
+        if (managed->growth_most > 0)
+            managed->growth_most =
+                MAX(managed->growth_most, plan->actual + managed_guest_urgent_balloon(managed));
     }
     plan->most = managed->growth_most;
 }

@@ -18,9 +18,8 @@ told_or_0(guint64 value)
     return value == STATS_MISSING ? 0 : value;
 }
 
-/* Returns: what the balloon may give back. */
-static guint64
-balloon_of(const ManagedGuest *managed)
+guint64
+managed_guest_urgent_balloon(const ManagedGuest *managed)
 {
     const GuestMemory *memory = resize_get_memory(managed->resize);
     Mechanism mechanism = managed->status.force.limits.mechanism;
@@ -52,13 +51,14 @@ managed_guest_urgent_take(ManagedGuest *managed, const StatsUrgent *urgent, gint
                           gint64 now)
 {
     const GuestStatus *status = &managed->status;
+    gboolean falls = told_or_0(urgent->fall) > 0 || urgent->cause == STATS_URGENT_STALL;
     const UrgentTerms terms = {
         .size = urgent->size,
         .available = urgent->available,
         .fall = told_or_0(urgent->fall),
         .plug_us = plug_time_expect(&managed->plug_time),
         .actual = status->actual,
-        .ballooned = balloon_of(managed),
+        .ballooned = falls ? managed_guest_urgent_balloon(managed) : 0,
         .ceiling = status->force.limits.ceiling,
         .grain = status->force.range.grain,
         .valid_us = valid_us,

@@ -58,7 +58,7 @@ say_sample(Bed *bed, guint64 total, guint64 available)
 }
 
 static void
-say_urgent(Bed *bed, guint64 available, guint64 size)
+say_falling(Bed *bed, guint64 available, guint64 size, guint64 fall)
 {
     StatsFrame frame;
 
@@ -66,8 +66,14 @@ say_urgent(Bed *bed, guint64 available, guint64 size)
     frame.urgent.time_us = 1;
     frame.urgent.available = available;
     frame.urgent.size = size;
-    frame.urgent.fall = 100 * MIB;
+    frame.urgent.fall = fall;
     played_agent_say(&bed->agent, &frame);
+}
+
+static void
+say_urgent(Bed *bed, guint64 available, guint64 size)
+{
+    say_falling(bed, available, size, 100 * MIB);
 }
 
 /* Of 256 MiB, @ballooned more of which the balloon holds. */
@@ -178,6 +184,28 @@ test_balloon_is_let_go_whole(void **state)
 }
 
 static gboolean
+has_little_more(gpointer data)
+{
+    return guest_memory_actual(&((Bed *)data)->guest->memory) >= 288 * MIB;
+}
+
+static void
+test_guest_at_rest_gets_what_it_asks_for(void **state)
+{
+    Bed *bed = *state;
+    GuestLimits limits = { .set = GUEST_LIMIT_FLOOR | GUEST_LIMIT_MECHANISM,
+                           .floor = 256 * MIB,
+                           .mechanism = MECHANISM_BALLOON };
+
+    guest_take_limits(MEMPLUG_GUEST(bed->guest), &limits);
+    await_quiet();
+    say_falling(bed, 0, 32 * MIB, 0);
+    await_condition(has_little_more, bed, "what was asked for");
+    await_ms(50);
+    assert_int_equal(guest_memory_actual(&bed->guest->memory), 288 * MIB);
+}
+
+static gboolean
 has_ceiling(gpointer data)
 {
     return guest_memory_actual(&((Bed *)data)->guest->memory) >= 320 * MIB;
@@ -269,6 +297,8 @@ main(void)
         cmocka_unit_test_setup_teardown(test_request_is_met_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(test_poor_guest_is_grown_in_steps, setup, teardown),
         cmocka_unit_test_setup_teardown(test_balloon_is_let_go_whole, setup_with_balloon, teardown),
+        cmocka_unit_test_setup_teardown(test_guest_at_rest_gets_what_it_asks_for,
+                                        setup_with_balloon, teardown),
         cmocka_unit_test_setup_teardown(test_ceiling_holds, setup, teardown),
         cmocka_unit_test_setup_teardown(test_neighbour_keeps_what_it_uses, setup, teardown),
         cmocka_unit_test_setup_teardown(test_held_guest_stays, setup, teardown),
