@@ -204,12 +204,15 @@ slope(const WatchUse *from, const WatchUse *to)
     return (to->use - from->use) / (double)(to->look.time_us - from->look.time_us);
 }
 
-/* The slope, or 0 if it is not one to go by. */
+/* The slope, or 0 if it is not one to go by. Nothing available says only that as much as all was in
+ * use: what comes then and does not show at once is no growth of use. */
 static double
 sound_slope(const WatchUse *from, const WatchUse *to)
 {
     double noise = (double)to->look.available / NOISE_FRACTION;
 
+    if (from->look.available == 0)
+        return 0;
     if (noise < NOISE_MIN)
         noise = NOISE_MIN;
     if (to->look.time_us - from->look.time_us < SLOPE_MIN_US || to->use - from->use < noise)

@@ -527,6 +527,34 @@ test_a_guest_with_nothing_available_asks_at_rest(void **state)
     assert_int_equal(guest.total, 288 * MIB);
 }
 
+/* The kernel's reserves first take what comes: that is no fall. */
+static void
+test_what_the_reserves_take_does_not_fall(void **state)
+{
+    const struct {
+        gint64 time_us;
+        guint64 total;
+        guint64 available;
+    } looks[] = {
+        { 1000 * MS, 137 * MIB, 0 },        { 1005 * MS, 137 * MIB, 0 },
+        { 1100 * MS, 160 * MIB, 0 },        { 1200 * MS, 186 * MIB, 4 * MIB },
+        { 1300 * MS, 186 * MIB, 16 * MIB }, { 1400 * MS, 186 * MIB, 16 * MIB },
+    };
+    Watch watch;
+    WatchRequest request;
+    guint requests = 0;
+
+    watch_start(&watch, GIB);
+    for (guint i = 0; i < G_N_ELEMENTS(looks); i++) {
+        const WatchLook look = { looks[i].time_us, looks[i].total, looks[i].available };
+
+        requests += watch_look(&watch, &look, &request);
+        assert_int_equal(watch_fall(&watch), 0);
+    }
+    /* At first, and when what came was not enough. */
+    assert_int_equal(requests, 2);
+}
+
 /* What tasks wait for is not always what there is too little of. */
 static void
 test_a_stall_beside_free_memory_is_no_lack(void **state)
@@ -615,6 +643,7 @@ main(void)
         cmocka_unit_test(test_a_burst_during_a_shrink_is_seen),
         cmocka_unit_test(test_a_stall_is_told_once_a_second),
         cmocka_unit_test(test_a_guest_with_nothing_available_asks_at_rest),
+        cmocka_unit_test(test_what_the_reserves_take_does_not_fall),
         cmocka_unit_test(test_a_stall_beside_free_memory_is_no_lack),
         cmocka_unit_test(test_the_fastest_is_learned_within_bounds),
         cmocka_unit_test(test_odd_figures_do_no_harm),
