@@ -203,8 +203,10 @@ on_event(Journal *journal, const Event *event)
         .shrink = event->shrink,
     };
 
-    /* A decision is a part of its cycle, and its words follow from it. */
-    if (event->kind == EVENT_DECISION || event->kind == EVENT_JOURNAL)
+    /* A decision is a part of its cycle, and its words follow from it. What is told for those
+     * who look on, a step that is under way, has another end that is kept. */
+    if (event->kind == EVENT_DECISION || event->kind == EVENT_JOURNAL ||
+        event->level == G_LOG_LEVEL_DEBUG)
         return;
     if (make_begun(journal, told.now_us)) {
         journal_encoder_event(journal->encoder, &told, journal->text);

@@ -106,13 +106,14 @@ on_resize_report(Resize *resize, const ResizeReport *report, gpointer data)
 {
     g_autofree char *step = memory_step_describe(report->step, resize_get_memory(resize));
     const char *kind = resize_report_kind_name(report->kind);
-    gboolean well = report->kind == RESIZE_REPORT_ORDERED || report->kind == RESIZE_REPORT_FOLLOWED;
+    gboolean followed = report->kind == RESIZE_REPORT_FOLLOWED;
 
     note_plug_time(data, report);
-    if (report->kind == RESIZE_REPORT_ORDERED)
+    /* Of neither is anything known that the end, or the next decision, does not tell. */
+    if (report->kind == RESIZE_REPORT_ORDERED || report->kind == RESIZE_REPORT_OVERTAKEN)
         managed_guest_tell(data, EVENT_STEP, G_LOG_LEVEL_DEBUG, "%s: %s", step, kind);
     else
-        managed_guest_tell(data, EVENT_STEP, well ? G_LOG_LEVEL_INFO : G_LOG_LEVEL_WARNING,
+        managed_guest_tell(data, EVENT_STEP, followed ? G_LOG_LEVEL_INFO : G_LOG_LEVEL_WARNING,
                            "%s: %s after %.3f s%s%s", step, kind,
                            (double)report->duration_us / G_USEC_PER_SEC, report->reason ? ": " : "",
                            report->reason ? report->reason : "");

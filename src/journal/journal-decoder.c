@@ -153,7 +153,7 @@ fill_guest(JournalDecoder *decoder, JsonObject *object, JournalGuest *guest)
     guest->plan.predictor->start(&guest->memory.state);
     read_memory(object, guest);
     return journal_text_get_unsigned(object, "raw", &guest->plan.raw) &&
-           journal_guest_read_inputs(object, &guest->plan) &&
+           journal_guest_read_inputs(object, decoder->header.version, &guest->plan) &&
            read_samples(object, decoder->header.version, later(decoder->now_us, since), FALSE,
                         guest);
 }
@@ -216,7 +216,7 @@ read_changes(JournalDecoder *decoder, JsonObject *object, JournalGuest *guest)
         guest->has_last = FALSE;
     }
     return read_samples(object, version, decoder->now_us, amended, guest) &&
-           journal_guest_read_inputs(object, &guest->plan) &&
+           journal_guest_read_inputs(object, version, &guest->plan) &&
            read_forecast(object, version, guest) && read_decision(decoder, object, guest);
 }
 

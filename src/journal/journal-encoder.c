@@ -38,6 +38,7 @@ typedef struct {
     Sample sample;
     gboolean has_sample;
     gint64 before_us; /* the time of the sample before that; 0: there was none */
+    Forecast parted;  /* the last of which the parts were told */
     guint64 demand;   /* as last told, ... */
     gint64 told_us;   /* ... and when; 0: never */
     guint seen;       /* the latest cycle that it had part in */
@@ -319,18 +320,37 @@ follow(const JournalEncoder *encoder, const JournalSubject *subject, PlanGuest *
     inputs->requested = subject->plan->target;
 }
 
+/* Whether the parts of @forecast are told by those of @told: each as near as makes no odds. */
+static gboolean
+has_same_parts(const Forecast *told, const Forecast *forecast)
+{
+    if (told->n_parts != forecast->n_parts || told->decisive != forecast->decisive)
+        return FALSE;
+    for (guint i = 0; i < told->n_parts; i++) {
+        guint64 a = told->parts[i].bytes, b = forecast->parts[i].bytes;
+
+        if (told->parts[i].name != forecast->parts[i].name || (a == 0) != (b == 0) ||
+            MAX(a, b) - MIN(a, b) > a / FORECAST_PART)
+            return FALSE;
+    }
+    return TRUE;
+}
+
 static void
-add_decision(const JournalEncoder *encoder, const JournalSubject *subject, const Slot *slot,
-             GString *out)
+add_decision(const JournalEncoder *encoder, const JournalSubject *subject, Slot *slot, GString *out)
 {
     const PlanGuest *plan = subject->plan;
-    const JournalDecision decision = { .id = subject->decision,
-                                       .from = subject->requested,
-                                       .raw = plan->raw,
-                                       .target = plan->target,
-                                       .limits = plan->limits,
-                                       .forecast = plan->forecast };
+    JournalDecision decision = { .id = subject->decision,
+                                 .from = subject->requested,
+                                 .raw = plan->raw,
+                                 .target = plan->target,
+                                 .limits = plan->limits,
+                                 .forecast = plan->forecast };
 
+    if (has_same_parts(&slot->parted, &plan->forecast))
+        decision.forecast.n_parts = 0;
+    else
+        slot->parted = plan->forecast;
     journal_lines_add_decision(out, &decision, slot->inputs.requested,
                                journal_lines_wall(&encoder->header, encoder->cycle_now));
 }

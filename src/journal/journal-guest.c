@@ -47,6 +47,9 @@ journal_pin_name(PlanPin pin)
 
 typedef enum { SIZE, TIME, FLAG } InputKind;
 
+/* In bytes, that sizes are told in; in the first version 1. */
+#define SIZE_UNIT 1024
+
 /* All but the weight and the pin. */
 static const struct {
     const char *key;
@@ -95,7 +98,8 @@ add_input(GString *line, const PlanGuest *plan, const PlanGuest *before, gsize i
     switch (inputs[i].kind) {
     case SIZE:
         if (!before || size_of(plan, i) != size_of(before, i))
-            journal_text_add_unsigned(line, inputs[i].key, size_of(plan, i));
+            journal_text_add_scaled(line, inputs[i].key, journal_text_bounded(size_of(plan, i)),
+                                    SIZE_UNIT);
         return;
     case TIME:
         if (!before || time_of(plan, i) != time_of(before, i))
@@ -120,12 +124,25 @@ journal_guest_add_inputs(GString *line, const PlanGuest *plan, const PlanGuest *
 }
 
 static gboolean
-read_input(JsonObject *object, PlanGuest *plan, gsize i)
+read_size(JsonObject *object, const char *key, guint unit, guint64 *bytes)
+{
+    gint64 value = journal_text_bounded(*bytes);
+
+    if (!json_object_has_member(object, key))
+        return TRUE;
+    if (!journal_text_get_scaled(object, key, unit, &value) || value < 0)
+        return FALSE;
+    *bytes = (guint64)value;
+    return TRUE;
+}
+
+static gboolean
+read_input(JsonObject *object, guint version, PlanGuest *plan, gsize i)
 {
     switch (inputs[i].kind) {
     case SIZE:
-        return journal_text_get_unsigned(object, inputs[i].key,
-                                         &G_STRUCT_MEMBER(guint64, plan, inputs[i].offset));
+        return read_size(object, inputs[i].key, version == 1 ? 1 : SIZE_UNIT,
+                         &G_STRUCT_MEMBER(guint64, plan, inputs[i].offset));
     case TIME:
         return journal_text_get_signed(object, inputs[i].key,
                                        &G_STRUCT_MEMBER(gint64, plan, inputs[i].offset));
@@ -153,13 +170,13 @@ read_pin(JsonObject *object, PlanPin *pin)
 }
 
 gboolean
-journal_guest_read_inputs(JsonObject *object, PlanGuest *plan)
+journal_guest_read_inputs(JsonObject *object, guint version, PlanGuest *plan)
 {
     PlanGuest result = *plan;
     gboolean good = TRUE;
 
     for (gsize i = 0; i < G_N_ELEMENTS(inputs); i++)
-        good &= read_input(object, &result, i);
+        good &= read_input(object, version, &result, i);
     good &= journal_text_get_real(object, "weight", &result.weight) && result.weight > 0;
     good &= read_pin(object, &result.pin);
     good &= result.floor <= result.ceiling;

@@ -12,8 +12,9 @@
 /* Adds those inputs of @plan that differ from @before's; all if that is NULL. */
 void journal_guest_add_inputs(GString *line, const PlanGuest *plan, const PlanGuest *before);
 
-/* Takes those inputs that @object has. Returns: FALSE if one of them is bad. */
-gboolean journal_guest_read_inputs(JsonObject *object, PlanGuest *plan);
+/* Takes those inputs that @object has. @version: of the journal. Returns: FALSE if one of them is
+ *   bad. */
+gboolean journal_guest_read_inputs(JsonObject *object, guint version, PlanGuest *plan);
 
 /* What the planner and its parts remember of a guest. */
 typedef struct {

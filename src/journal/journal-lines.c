@@ -2,6 +2,7 @@
 #include "journal/journal-lines.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "journal/journal-guest.h"
 #include "journal/journal-shrink.h"
@@ -13,8 +14,8 @@
 /* What a decision asks for must come out to the byte; mostly it is whole MiB. */
 #define TARGET_UNIT 1024
 
-/* What only explains need not: tenths of a MiB. */
-#define TENTH 104857.6
+/* What only explains need not: to the MiB. */
+#define MIB 1048576.0
 
 void
 journal_lines_add_time(GString *line, gint64 time_us)
@@ -232,11 +233,7 @@ journal_lines_read_event(JsonObject *object, guint version, GStringChunk *string
 static void
 append_mib(GString *line, guint64 bytes)
 {
-    guint64 tenths = (guint64)round((double)bytes / TENTH);
-
-    g_string_append_printf(line, "%" G_GUINT64_FORMAT, tenths / 10);
-    if (tenths % 10 != 0)
-        g_string_append_printf(line, ".%u", (guint)(tenths % 10));
+    g_string_append_printf(line, "%.0f", (double)bytes / MIB);
 }
 
 static gboolean
@@ -253,7 +250,7 @@ read_mib(JsonArray *array, guint index, guint64 *bytes)
     mib = json_node_get_double(node);
     if (!(mib >= 0 && mib < (double)(G_GINT64_CONSTANT(1) << 42)))
         return FALSE;
-    *bytes = (guint64)round(mib * 10 * TENTH);
+    *bytes = (guint64)round(mib * MIB);
     return TRUE;
 }
 
@@ -288,8 +285,9 @@ read_first_forecast(JsonArray *array, Forecast *forecast)
 gboolean
 journal_lines_read_forecast(JsonArray *array, guint version, Forecast *forecast)
 {
-    Forecast result = { .valid = TRUE };
+    Forecast result = *forecast;
 
+    result.valid = TRUE;
     if (version == 1 ? !read_first_forecast(array, &result)
                      : !read_mib(array, 0, &result.demand) || !read_mib(array, 1, &result.need) ||
                            !read_mib(array, 2, &result.used))
@@ -316,7 +314,7 @@ add_parts(GString *line, const Forecast *forecast)
         separator = ",";
         journal_text_append_string(line, forecast->parts[i].name);
         g_string_append_c(line, ',');
-        g_string_append_printf(line, "%.0f", (double)forecast->parts[i].bytes / (10 * TENTH));
+        append_mib(line, forecast->parts[i].bytes);
         g_string_append(line, i == forecast->decisive ? ",1]" : "]");
     }
     g_string_append_c(line, ']');
@@ -359,8 +357,8 @@ journal_lines_add_decision(GString *line, const JournalDecision *decision, guint
     if (decision->limits)
         add_limits(line, decision->limits);
     journal_lines_add_forecast(line, forecast);
-    if (fabs(forecast->slope) >= TENTH)
-        journal_text_add_scaled(line, "slope", (gint64)round(forecast->slope / TENTH) * 100, 1000);
+    if (fabs(forecast->slope) >= MIB)
+        journal_text_add_signed(line, "slope", (gint64)round(forecast->slope / MIB));
     if (forecast->pressed)
         journal_text_add_flag(line, "pressed", TRUE);
     if (forecast->urgent)
@@ -466,10 +464,18 @@ read_sizes(JsonObject *object, guint version, guint64 requested, gint64 wall_us,
     decision->from = (guint64)from;
     decision->target = (guint64)target;
     decision->raw = raw_mib >= 0 && raw_mib < (double)(G_GINT64_CONSTANT(1) << 42)
-                        ? (guint64)round(raw_mib * 10 * TENTH)
+                        ? (guint64)round(raw_mib * MIB)
                         : decision->forecast.demand;
-    decision->forecast.slope = slope_mib * 10 * TENTH;
+    decision->forecast.slope = slope_mib * MIB;
     return TRUE;
+}
+
+static void
+keep_parts(const Forecast *before, Forecast *forecast)
+{
+    memcpy(forecast->parts, before->parts, sizeof forecast->parts);
+    forecast->n_parts = before->n_parts;
+    forecast->decisive = before->decisive;
 }
 
 gboolean
@@ -481,6 +487,9 @@ journal_lines_read_decision(JsonObject *object, guint version, GStringChunk *str
     JournalDecision result = { .forecast.valid = TRUE };
     Forecast *forecast = &result.forecast;
 
+    /* Parts that are not told are those of the decision before. */
+    if (version > 1)
+        keep_parts(&decision->forecast, forecast);
     if (version == 1 ? !read_first_sizes(object, &result)
                      : !read_sizes(object, version, requested, wall_us, &result))
         return FALSE;

@@ -65,12 +65,14 @@ void journal_lines_append_event(GString *out, const JournalEvent *event, gint64 
 /* Returns: whether @a and @b would be written alike. */
 gboolean journal_lines_same_settings(const JournalSettings *a, const JournalSettings *b);
 
-/* Adds the member "forecast": demand, need and used, to tenths of a MiB. */
+/* Adds the member "forecast": demand, need and used, to the MiB. Reading changes no other member of
+ * @forecast but @valid. */
 void journal_lines_add_forecast(GString *line, const Forecast *forecast);
 gboolean journal_lines_read_forecast(JsonArray *array, guint version, Forecast *forecast);
 
 /*
  * Adds the member "decision".
+ * @decision: when read, in: the guest's decision before, for what is not told again
  * @requested: what the guest is known to have been asked for before
  * @wall_us: of the cycle, by the journal's clocks
  */

@@ -12,9 +12,6 @@
 #define TIME_UNIT 1000
 #define PERIOD_US G_USEC_PER_SEC
 
-/* What a number that is not whole may come to; see journal_text_append_scaled(). */
-#define FRACTION_MOST (G_GINT64_CONSTANT(1) << 52)
-
 /* The columns of a difference, in the order that the first version had them in. @field: told only
  * with it; 0: always. */
 static const struct {
@@ -92,7 +89,7 @@ find_differences(const Sample *sample, const Sample *before, gint64 *each)
     each[AVAILABLE] = (gint64)((guint64)each[AVAILABLE] - foretold(each));
     for (gsize i = 0; i < N_COLUMNS; i++) {
         if (each[i] % columns[i].unit != 0 &&
-            (each[i] >= FRACTION_MOST || each[i] <= -FRACTION_MOST))
+            (each[i] >= JOURNAL_TEXT_FRACTION_MOST || each[i] <= -JOURNAL_TEXT_FRACTION_MOST))
             return FALSE;
     }
     return TRUE;

@@ -76,6 +76,8 @@ journal_text_append_scaled(GString *line, gint64 value, guint unit)
 {
     gint64 whole = value / unit, rest = ABS(value % unit);
 
+    if (value >= JOURNAL_TEXT_FRACTION_MOST || value <= -JOURNAL_TEXT_FRACTION_MOST)
+        rest = 0;
     if (value < 0 && whole == 0 && rest > 0)
         g_string_append_c(line, '-');
     g_string_append_printf(line, "%" G_GINT64_FORMAT, whole);

@@ -21,10 +21,12 @@ void journal_text_add_unsigned(GString *line, const char *key, guint64 value);
 void journal_text_add_signed(GString *line, const char *key, gint64 value);
 void journal_text_add_flag(GString *line, const char *key, gboolean value);
 
+/* What is larger, either way, and not whole loses its fraction: no double holds it. */
+#define JOURNAL_TEXT_FRACTION_MOST (G_GINT64_CONSTANT(1) << 52)
+
 /*
  * Append @value as a number of @unit, exactly: what is not whole has a decimal fraction.
  * @unit: of which some power of ten is a multiple, up to the sixteenth: 1, 1000, 1024, 65536.
- * The value is to be below 2^52 either way unless it is whole.
  */
 void journal_text_append_scaled(GString *line, gint64 value, guint unit);
 void journal_text_add_scaled(GString *line, const char *key, gint64 value, guint unit);

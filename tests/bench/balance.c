@@ -7,7 +7,7 @@
  *   cache   a memcached with a hot set larger than its share for a minute; then it
  *           is started anew, with a small one
  *   build   rests for a minute, then two dozen tcc at a time compile the same file over and over
- *   bursty  takes 300 MiB and works on it for some seconds, then needs nothing for a while,
+ *   bursty  takes 300 MiB and works on it for 15 s, then needs nothing for a while,
  *           again and again
  *   idle    is asked how it is once a second
  *
@@ -58,13 +58,15 @@ static const struct {
                 " tcc -c -nostdinc /run/big.c -o /run/big.$i 2>/dev/null && echo x >>/run/built; "
                 "done & done;"
                 "sleep 55; rm /run/building; wc -l </run/built >/run/done" },
-    /* What is touched within nine seconds of each burst, of which the growth is a part. A line's
-     * time holds the touches of the reference, too: see memory-user.c. */
+    /* Pages that are filled, and touched, within 15 s of each burst. A line's time holds the
+     * touches of the reference, too: see memory-user.c. */
     [BURSTY] = { "bursty", "Mpages", "true",
                  "for burst in 1 2 3 4 5; do"
-                 " memory-user grow=300M@150M loop=1 loop=1 loop=1 loop=1 loop=1 loop=1 loop=1"
-                 " loop=1 loop=1 >>/run/bursts 2>&1 & sleep 9; kill $!; wait; sleep 13; done;"
-                 "awk -F'[ =]' '/^step=loop/ { n += $13 * ($9 - before) / (1000 + $15 / 1000) }"
+                 " memory-user grow=100M@150M grow=100M@150M grow=100M@150M loop=1 loop=1 loop=1"
+                 " loop=1 loop=1 loop=1 loop=1 loop=1 loop=1 loop=1 loop=1 loop=1 loop=1"
+                 " >>/run/bursts & sleep 15; kill $!; wait; sleep 7; done;"
+                 "awk -F'[ =]' '/^step=grow/ { n += 25600 }"
+                 " /^step=loop/ { n += $13 * ($9 - before) / (1000 + $15 / 1000) }"
                  " { before = $9 } END { printf \"%.3f\\n\", n / 1e6 }' /run/bursts >/run/done" },
     [IDLE] = { "idle", "answers", "true",
                "n=0; end=$(($(date +%s) + 110)); while [ $(date +%s) -lt $end ]; do"
@@ -272,7 +274,7 @@ print_table(const Figures *still, const Figures *moved)
     for (Which which = CACHE; which < N_GUESTS; which++) {
         double ratio = still->done[which] > 0 ? moved->done[which] / still->done[which] : 0;
 
-        printf("%-8s %-9s %9.1f %9.1f %7.2f | %10.0f %10.0f   | %10.2f %10.2f  | %6.2f %6.2f\n",
+        printf("%-8s %-9s %9.2f %9.2f %7.2f | %10.0f %10.0f   | %10.2f %10.2f  | %6.2f %6.2f\n",
                loads[which].name, loads[which].unit, still->done[which], moved->done[which], ratio,
                still->swapped[which], moved->swapped[which], still->stalled[which],
                moved->stalled[which], still->some[which], moved->some[which]);

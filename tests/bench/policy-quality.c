@@ -7,6 +7,9 @@
  *                                   $MEMPLUG_TRACES; three of one kind (a-0.csv, a-1.csv, a-2.csv)
  *                                   run together as well, their peaks offset by a third
  *
+ * In $MEMPLUG_OWN_TRACES, recordings of memplug (*.jsonl.gz) are worlds of their own: their guests
+ * run together, in the budget they had, and in one that holds their peaks.
+ *
  * A rule's line ends with
  *   more     the default lends less at equal or less starvation: it wins
  *   starves  the rule lends less or the same, and its guests starve for longer
@@ -15,6 +18,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "simulate/recording.h"
 #include "simulate/simulation.h"
 #include "simulate/trace-file.h"
 #include "tests/bench/load.h"
@@ -103,16 +107,17 @@ compare_names(gconstpointer a, gconstpointer b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* Returns: (transfer full): the traces' paths, in order. */
+/* Returns: (transfer full): the paths of what ends with @ending, compressed or not, in order. */
 static GPtrArray *
-list_folder(const char *folder)
+list_folder(const char *folder, const char *ending)
 {
+    g_autofree char *compressed = g_strconcat(ending, ".gz", NULL);
     GPtrArray *paths = g_ptr_array_new_with_free_func(g_free);
     g_autoptr(GDir) dir = folder ? g_dir_open(folder, 0, NULL) : NULL;
     const char *name;
 
     while (dir && (name = g_dir_read_name(dir))) {
-        if (g_str_has_suffix(name, ".csv") || g_str_has_suffix(name, ".csv.gz"))
+        if (g_str_has_suffix(name, ending) || g_str_has_suffix(name, compressed))
             g_ptr_array_add(paths, g_build_filename(folder, name, NULL));
     }
     g_ptr_array_sort(paths, compare_names);
@@ -165,7 +170,7 @@ compare_three(const char *const *paths)
 static void
 compare_folder(const char *folder)
 {
-    g_autoptr(GPtrArray) paths = list_folder(folder);
+    g_autoptr(GPtrArray) paths = list_folder(folder, ".csv");
 
     for (guint i = 0; i < paths->len; i++) {
         const char *const *these = (const char *const *)paths->pdata + i;
@@ -176,6 +181,33 @@ compare_folder(const char *folder)
         if (i + 2 < paths->len && are_three_of_a_kind(these))
             compare_three(these);
     }
+}
+
+static void
+compare_recording(const char *path)
+{
+    g_autoptr(Recording) recording = recording_new();
+    g_autofree char *name = g_path_get_basename(path);
+    g_autofree char *title = g_strdup_printf("%s, in the budget it had", name);
+    g_autoptr(GError) error = NULL;
+    SimulationSettings settings = { .traces = recording->traces, .seed = 1 };
+
+    if (!recording_read(recording, path, &error) || !recording_end(recording, &error)) {
+        printf("\n%s\n", error->message);
+        return;
+    }
+    compare(name, &settings);
+    settings.budget = recording->budget;
+    compare(title, &settings);
+}
+
+static void
+compare_recordings(const char *folder)
+{
+    g_autoptr(GPtrArray) paths = list_folder(folder, ".jsonl");
+
+    for (guint i = 0; i < paths->len; i++)
+        compare_recording(paths->pdata[i]);
 }
 
 /*
@@ -311,6 +343,7 @@ main(int argc, char **argv)
     setvbuf(stdout, NULL, _IOLBF, 0);
     compare_folder(argc > 1 ? argv[1] : g_getenv("MEMPLUG_TRACES"));
     compare_folder(g_getenv("MEMPLUG_OWN_TRACES"));
+    compare_recordings(g_getenv("MEMPLUG_OWN_TRACES"));
     compare_loads();
     compare_mixes(mix_seed());
     return 0;

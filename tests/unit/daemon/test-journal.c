@@ -269,7 +269,7 @@ test_history_is_told(void **state)
 static const char trials[] =
     "{\"journal\":2,\"wall_us\":1700000000000000,\"now_us\":1000000}\n"
     "{\"settings\":{\"policy\":\"balance\",\"budget\":1073741824}}\n"
-    "{\"guest\":0,\"t\":0,\"name\":\"web\",\"requested\":805306368,\"ceiling\":805306368}\n"
+    "{\"guest\":0,\"t\":0,\"name\":\"web\",\"requested\":786432,\"ceiling\":786432}\n"
     "{\"t\":0,\"guests\":{\"0\":{\"decision\":{\"id\":0.5,\"target\":720896,"
     "\"forecast\":[700,600,500],\"reason\":\"in use\"}}}}\n"
     "{\"t\":7000,\"guests\":{\"0\":{\"decision\":{\"id\":0.5,\"target\":786432,"

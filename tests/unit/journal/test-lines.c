@@ -78,10 +78,10 @@ test_a_guest_and_its_cycles(void **state)
     assert_true(feed(decoder, "{\"t\":0}"));
     assert_int_equal(web->n_new, 1);
     assert_true(feed(decoder, "{\"t\":0.5,\"guests\":{\"0\":{\"samples\":[[-999.51,-0.015625]],"
-                              "\"actual\":7,\"later\":[]}}}"));
+                              "\"actual\":0.5,\"later\":[]}}}"));
     assert_int_equal(decoder->now_us, 1500);
     assert_int_equal(journal_decoder_wall(decoder, 1500), 5500);
-    assert_int_equal(web->plan.actual, 7);
+    assert_int_equal(web->plan.actual, 512);
     assert_int_equal(web->n_new, 1);
     assert_int_equal(sample_ring_get(&web->ring, 0)->free, 3072);
     assert_int_equal(sample_ring_get(&web->ring, 0)->available, 3072);
