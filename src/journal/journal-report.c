@@ -218,9 +218,9 @@ add_event(JournalReport *report, const JournalDecoder *decoder)
     if (*event->guest == '\0' || !is_within(report, journal_decoder_wall(decoder, event->now_us)))
         return;
     account = account_of(report, event->guest);
-    /* A step is told when it is ordered and when it has ended. */
+    /* A step is told when it has ended; the first version told that it was ordered, too. */
     account->steps +=
-        g_str_equal(event->kind, "step") && g_str_has_suffix(event->message, "ordered");
+        g_str_equal(event->kind, "step") && !g_str_has_suffix(event->message, "ordered");
     account->shorts += g_str_equal(event->kind, "short");
 }
 
