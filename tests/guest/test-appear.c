@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Guests come and go at any moment, are killed, restarted, reset; their limits and
+ * Guests come and go at any moment, are killed, restarted; their limits and
  * the daemon's configuration change while both run; and a daemon that runs dry changes
  * nothing.
  *
@@ -186,42 +186,6 @@ test_dry_run(void **state)
     test_scene_passed(scene);
 }
 
-static guint64
-virtio_mem_number(TestSceneGuest *guest, const char *property)
-{
-    guint64 number;
-
-    test_check(witness_get_number(test_guest_witness(guest->guest), TEST_GUEST_VIRTIO_MEM_PATH,
-                                  property, &number, &error));
-    return number;
-}
-
-/* A reset unplugs all of virtio-mem. What was asked for comes back with the guest. */
-static void
-test_reset(void **state)
-{
-    TestScene *scene = *state;
-    TestSceneGuest *guest = test_scene_boot(
-        scene, &(TestGuestOptions){ .kernel = kernel, .virtio_mem = 1024 * MIB, .reboots = TRUE });
-    Witness *witness = test_guest_witness(guest->guest);
-    g_autoptr(JsonObject) event = NULL;
-    g_autoptr(JsonNode) reply = NULL;
-
-    test_scene_start_daemon(scene, STATIC, NULL);
-    g_free(test_scene_memplug(scene, 0, "setmem", "guest", "562M", NULL));
-    test_scene_agree(scene, guest, 562 * MIB, 562 * MIB, "settled");
-
-    witness_drop_events(witness);
-    test_check((reply = witness_execute(witness, &error, "system_reset", NULL)) != NULL);
-    test_check((event = witness_wait_event(witness, "RESET", TEST_SCENE_PATIENCE, &error)) != NULL);
-    assert_int_equal(virtio_mem_number(guest, "size"), 0);
-    test_check(test_guest_wait_ready(guest->guest, &error));
-    test_scene_await(virtio_mem_number(guest, "size") == (562 - 256) * MIB, TEST_SCENE_PATIENCE);
-    test_scene_await(test_scene_is(scene, "guest", "settled", 562 * MIB), TEST_SCENE_PATIENCE);
-    test_scene_agree(scene, guest, 562 * MIB, 562 * MIB, "settled");
-    test_scene_passed(scene);
-}
-
 int
 main(int argc, char **argv)
 {
@@ -231,7 +195,6 @@ main(int argc, char **argv)
         TEST_SCENE_CASE(test_limits_of_a_guest_change),
         TEST_SCENE_CASE(test_configuration_changes),
         TEST_SCENE_CASE(test_dry_run),
-        TEST_SCENE_CASE(test_reset),
     };
 
     if (argc != 2) {
