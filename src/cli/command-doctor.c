@@ -8,6 +8,7 @@
 
 #include "cli/call.h"
 #include "cli/command-line.h"
+#include "cli/dict.h"
 #include "cli/output.h"
 #include "cli/terminal.h"
 
@@ -33,20 +34,11 @@ examination_free(gpointer data)
     g_free(examination);
 }
 
-static const char *
-text_of(GVariant *finding, const char *key)
-{
-    const char *text = "";
-
-    g_variant_lookup(finding, key, "&s", &text);
-    return text;
-}
-
 /* What we do not know is worth to be read. */
 static gsize
 level_of(GVariant *finding)
 {
-    const char *name = text_of(finding, "level");
+    const char *name = dict_text(finding, "level");
 
     for (gsize i = 0; i < N_LEVELS; i++) {
         if (g_str_equal(levels[i], name))
@@ -123,8 +115,8 @@ print_indented(const char *text, guint depth)
 static void
 print_headline(GVariant *finding)
 {
-    g_autofree char *check = terminal_clean(text_of(finding, "check"));
-    g_autofree char *text = terminal_clean(text_of(finding, "finding"));
+    g_autofree char *check = terminal_clean(dict_text(finding, "check"));
+    g_autofree char *text = terminal_clean(dict_text(finding, "finding"));
 
     printf("  %-8s %s: %s\n", levels[level_of(finding)], check, text);
 }
@@ -132,8 +124,8 @@ print_headline(GVariant *finding)
 static void
 print_finding(GVariant *finding)
 {
-    const char *reason = text_of(finding, "reason");
-    const char *fix = text_of(finding, "fix");
+    const char *reason = dict_text(finding, "reason");
+    const char *fix = dict_text(finding, "fix");
 
     print_headline(finding);
     if (*reason)
@@ -226,7 +218,7 @@ print_json(const GPtrArray *examinations)
             json_builder_begin_object(json);
             output_add_text(json, "guest", examination->guest);
             for (gsize k = 0; k < G_N_ELEMENTS(keys); k++)
-                output_add_text(json, keys[k], text_of(finding, keys[k]));
+                output_add_text(json, keys[k], dict_text(finding, keys[k]));
             json_builder_end_object(json);
         }
     }

@@ -6,36 +6,10 @@
 
 #include "cli/call.h"
 #include "cli/command-line.h"
+#include "cli/dict.h"
 #include "cli/output.h"
 #include "cli/terminal.h"
 #include "size/size.h"
-
-static guint64
-size_in(GVariant *values, const char *key)
-{
-    guint64 size = 0;
-
-    g_variant_lookup(values, key, "t", &size);
-    return size;
-}
-
-static const char *
-text_in(GVariant *values, const char *key)
-{
-    const char *text = "";
-
-    g_variant_lookup(values, key, "&s", &text);
-    return text;
-}
-
-static gboolean
-flag_in(GVariant *values, const char *key)
-{
-    gboolean flag = FALSE;
-
-    g_variant_lookup(values, key, "b", &flag);
-    return flag;
-}
 
 /* Returns: (transfer full): "2026-03-01 12:00:00.250", or only the time of the day. */
 static char *
@@ -63,7 +37,7 @@ say(const char *format, ...)
 }
 
 #define SIZE_TEXT(name, values, key) \
-    g_autofree char *name = size_format_rounded(size_in(values, key))
+    g_autofree char *name = size_format_rounded(dict_number(values, key))
 
 static void
 print_sample(GVariant *values)
@@ -78,7 +52,7 @@ print_sample(GVariant *values)
     SIZE_TEXT(cached, sample, "cached");
     g_variant_lookup(sample, "age_us", "x", &age_us);
     say("  Its %s had told %.2f s before: %s in all, %s available, %s page cache.",
-        g_str_equal(text_in(sample, "source"), "agent") ? "agent" : "balloon driver",
+        g_str_equal(dict_text(sample, "source"), "agent") ? "agent" : "balloon driver",
         (double)age_us / G_USEC_PER_SEC, total, available, cached);
 }
 
@@ -95,8 +69,8 @@ print_parts(GVariant *values)
     while ((part = g_variant_iter_next_value(&iter))) {
         SIZE_TEXT(bytes, part, "bytes");
 
-        say("    %-20s %12s%s", text_in(part, "name"), bytes,
-            flag_in(part, "decided") ? "  (this counted)" : "");
+        say("    %-20s %12s%s", dict_text(part, "name"), bytes,
+            dict_flag(part, "decided") ? "  (this counted)" : "");
         g_variant_unref(part);
     }
 }
@@ -130,14 +104,14 @@ print_decision(GVariant *values)
     print_sample(values);
     say("  It had %s, with a floor of %s, a ceiling of %s and weight %g; the budget was %s.",
         actual, floor, ceiling, weight, budget);
-    if (flag_in(values, "urgent"))
+    if (dict_flag(values, "urgent"))
         say("  Its agent asked urgently for more.");
-    if (flag_in(values, "pressed"))
+    if (dict_flag(values, "pressed"))
         say("  It was under pressure: it swapped in, or stalled.");
     say("  It used %s; the predictor '%s' made that a demand of %s: %s.", used,
-        text_in(values, "predictor"), demand, text_in(values, "reason"));
+        dict_text(values, "predictor"), demand, dict_text(values, "reason"));
     print_parts(values);
-    say("  The policy '%s' wanted it to have %s.", text_in(values, "policy"), raw);
+    say("  The policy '%s' wanted it to have %s.", dict_text(values, "policy"), raw);
     print_limits(values);
     say("  So it was asked to have %s instead of %s.", target, from);
 }
@@ -164,9 +138,9 @@ print_shrink(GVariant *event)
     SIZE_TEXT(margin, shrink, "margin");
     SIZE_TEXT(before, shrink, "available_before");
     SIZE_TEXT(after, shrink, "available_after");
-    taken = size_format_rounded(size_in(shrink, "before") -
-                                MIN(size_in(shrink, "after"), size_in(shrink, "before")));
-    if (size_in(shrink, "margin") > 0)
+    taken = size_format_rounded(dict_number(shrink, "before") -
+                                MIN(dict_number(shrink, "after"), dict_number(shrink, "before")));
+    if (dict_number(shrink, "margin") > 0)
         say("    Its agent had said that %s more than these %s could go.", margin, taken);
     if (!g_variant_lookup(shrink, "watched_us", "x", &watched_us))
         return;
@@ -190,9 +164,9 @@ print_events(GVariant *values)
         return;
     g_variant_iter_init(&iter, events);
     while ((event = g_variant_iter_next_value(&iter))) {
-        g_autofree char *clock = format_time(size_in(event, "time_us"), "%T");
+        g_autofree char *clock = format_time(dict_number(event, "time_us"), "%T");
 
-        say("  %s  %s: %s", clock, text_in(event, "kind"), text_in(event, "message"));
+        say("  %s  %s: %s", clock, dict_text(event, "kind"), dict_text(event, "message"));
         print_shrink(event);
         g_variant_unref(event);
     }
@@ -209,11 +183,11 @@ print_outcome(GVariant *values)
         { "moving", "It is not there yet, or nobody looked since." },
         { "proposed", "Nothing was done: memplugd runs with --dry-run." },
     };
-    const char *outcome = text_in(values, "outcome");
+    const char *outcome = dict_text(values, "outcome");
 
     if (g_str_equal(outcome, "superseded"))
         say("  Before it got there, decision %" G_GUINT64_FORMAT " asked for something else.",
-            size_in(values, "next"));
+            dict_number(values, "next"));
     for (gsize i = 0; i < G_N_ELEMENTS(texts); i++) {
         if (g_str_equal(outcome, texts[i].outcome))
             say("  %s", texts[i].text);
@@ -223,21 +197,22 @@ print_outcome(GVariant *values)
 static void
 print_text(GVariant *values)
 {
-    const char *kind = text_in(values, "kind");
-    const char *guest = text_in(values, "guest");
-    g_autofree char *clock = format_time(size_in(values, "time_us"), "%F %T");
+    const char *kind = dict_text(values, "kind");
+    const char *guest = dict_text(values, "guest");
+    g_autofree char *clock = format_time(dict_number(values, "time_us"), "%F %T");
 
     if (*kind) {
-        say("%s, decision %" G_GUINT64_FORMAT " at %s:", guest, size_in(values, "decision"), clock);
+        say("%s, decision %" G_GUINT64_FORMAT " at %s:", guest, dict_number(values, "decision"),
+            clock);
         if (g_str_equal(kind, "policy"))
             print_decision(values);
         else
-            say("  An administrator's word: %s.", text_in(values, "reason"));
+            say("  An administrator's word: %s.", dict_text(values, "reason"));
         print_events(values);
         print_outcome(values);
     }
-    if (*text_in(values, "now"))
-        say("%s now: %s.", guest, text_in(values, "now"));
+    if (*dict_text(values, "now"))
+        say("%s now: %s.", guest, dict_text(values, "now"));
 }
 
 static void

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "cli/command-line.h"
+#include "cli/dict.h"
 #include "cli/output.h"
 #include "cli/terminal.h"
 #include "cli/wait.h"
@@ -69,15 +70,6 @@ static const struct {
 /* Wide enough for "1023.9 MiB", the longest of rounded sizes, and a gap. */
 #define COLUMN_WIDTH 12
 
-static const char *
-stat_text(GVariant *values, const char *key)
-{
-    const char *text = "";
-
-    g_variant_lookup(values, key, "&s", &text);
-    return text;
-}
-
 /* Returns: (nullable) (transfer full): the member for people; NULL if it was not told. */
 static char *
 stat_format(GVariant *values, gsize i, gboolean rounded)
@@ -109,13 +101,13 @@ stat_format(GVariant *values, gsize i, gboolean rounded)
 static char *
 describe_state(GVariant *values)
 {
-    g_autofree char *reason = terminal_clean(stat_text(values, "reason"));
-    GString *text = g_string_new(stat_text(values, "state"));
+    g_autofree char *reason = terminal_clean(dict_text(values, "reason"));
+    GString *text = g_string_new(dict_text(values, "state"));
     gint64 age_us;
 
     if (g_variant_lookup(values, "age_us", "x", &age_us))
         g_string_append_printf(text, ", %.1f s old", (double)age_us / G_USEC_PER_SEC);
-    if (g_str_equal(stat_text(values, "source"), "agent"))
+    if (g_str_equal(dict_text(values, "source"), "agent"))
         g_string_append(text, ", by its agent");
     if (*reason)
         g_string_append_printf(text, " (%s)", reason);
@@ -126,8 +118,8 @@ describe_state(GVariant *values)
 static void
 print_channel(GVariant *values)
 {
-    const char *state = stat_text(values, "channel");
-    g_autofree char *reason = terminal_clean(stat_text(values, "channel_reason"));
+    const char *state = dict_text(values, "channel");
+    g_autofree char *reason = terminal_clean(dict_text(values, "channel_reason"));
     g_autofree char *text = *reason ? g_strdup_printf("%s (%s)", state, reason) : g_strdup(state);
 
     if (*state)
@@ -142,14 +134,11 @@ print_zones(GVariant *values)
 
     for (gsize i = 0; zones && i < g_variant_n_children(zones); i++) {
         g_autoptr(GVariant) zone = g_variant_get_child_value(zones, i);
-        g_autofree char *name = g_strdup_printf("Zone %s", stat_text(zone, "zone"));
+        g_autofree char *name = g_strdup_printf("Zone %s", dict_text(zone, "zone"));
         g_autofree char *managed = NULL, *left = NULL, *text = NULL;
-        guint64 size = 0, unused = 0;
 
-        g_variant_lookup(zone, "managed", "t", &size);
-        g_variant_lookup(zone, "free", "t", &unused);
-        managed = size_format(size);
-        left = size_format(unused);
+        managed = size_format(dict_number(zone, "managed"));
+        left = size_format(dict_number(zone, "free"));
         text = g_strdup_printf("%s, %s free", managed, left);
         output_print_field(name, text);
     }
@@ -159,9 +148,9 @@ print_zones(GVariant *values)
 static char *
 describe_onlining(GVariant *blocks)
 {
-    const char *state = stat_text(blocks, "state");
+    const char *state = dict_text(blocks, "state");
 
-    return g_str_equal(state, "online") ? g_strdup_printf("online in %s", stat_text(blocks, "zone"))
+    return g_str_equal(state, "online") ? g_strdup_printf("online in %s", dict_text(blocks, "zone"))
                                         : g_strdup(state);
 }
 
@@ -174,12 +163,10 @@ print_blocks(GVariant *values)
     for (gsize i = 0; blocks && i < g_variant_n_children(blocks); i++) {
         g_autoptr(GVariant) block = g_variant_get_child_value(blocks, i);
         g_autofree char *how = describe_onlining(block), *all = NULL, *text = NULL;
-        guint64 count = 0, size = 0;
 
-        g_variant_lookup(block, "count", "t", &count);
-        g_variant_lookup(block, "size", "t", &size);
-        all = size_format(size);
-        text = g_strdup_printf("%" G_GUINT64_FORMAT " %s, %s", count, how, all);
+        all = size_format(dict_number(block, "size"));
+        text =
+            g_strdup_printf("%" G_GUINT64_FORMAT " %s, %s", dict_number(block, "count"), how, all);
         output_print_field("Blocks", text);
     }
 }
@@ -193,10 +180,8 @@ print_runs(GVariant *values)
     for (gsize i = 0; runs && i < g_variant_n_children(runs); i++) {
         g_autoptr(GVariant) run = g_variant_get_child_value(runs, i);
         g_autofree char *how = describe_onlining(run), *text = NULL;
-        guint64 first = 0, count = 0;
+        guint64 first = dict_number(run, "first"), count = dict_number(run, "count");
 
-        g_variant_lookup(run, "first", "t", &first);
-        g_variant_lookup(run, "count", "t", &count);
         text = count > 1 ? g_strdup_printf("%" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT ": %s",
                                            first, first + count - 1, how)
                          : g_strdup_printf("%" G_GUINT64_FORMAT ": %s", first, how);

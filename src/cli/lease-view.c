@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/lease-view.h"
 
+#include "cli/dict.h"
 #include "cli/table.h"
 #include "size/size.h"
 
@@ -28,24 +29,6 @@ lease_view_load(Connection *connection, GError **error)
     return g_steal_pointer(&leases);
 }
 
-static guint64
-number(GVariant *lease, const char *key)
-{
-    guint64 value = 0;
-
-    g_variant_lookup(lease, key, "t", &value);
-    return value;
-}
-
-static const char *
-text(GVariant *lease, const char *key)
-{
-    const char *value = "";
-
-    g_variant_lookup(lease, key, "&s", &value);
-    return value;
-}
-
 static char *
 seconds(GVariant *lease, const char *key)
 {
@@ -59,9 +42,9 @@ seconds(GVariant *lease, const char *key)
 static char *
 held(GVariant *lease)
 {
-    guint64 granted = number(lease, "granted");
+    guint64 granted = dict_number(lease, "granted");
 
-    return size_format_rounded(granted > 0 ? granted : number(lease, "gathered"));
+    return size_format_rounded(granted > 0 ? granted : dict_number(lease, "gathered"));
 }
 
 static const TableColumn columns[] = {
@@ -72,20 +55,20 @@ static const TableColumn columns[] = {
 static void
 add_row(Table *table, GVariant *lease)
 {
-    guint64 process = number(lease, "process");
-    const char *guest = text(lease, "guest");
+    guint64 process = dict_number(lease, "process");
+    const char *guest = dict_text(lease, "guest");
 
-    table_add_take(table, g_strdup_printf("%" G_GUINT64_FORMAT, number(lease, "id")));
-    table_add(table, text(lease, "state"));
+    table_add_take(table, g_strdup_printf("%" G_GUINT64_FORMAT, dict_number(lease, "id")));
+    table_add(table, dict_text(lease, "state"));
     if (*guest || process == 0)
         table_add(table, guest);
     else
         table_add_take(table, g_strdup_printf("process %" G_GUINT64_FORMAT, process));
-    table_add_take(table, size_format_rounded(number(lease, "asked")));
+    table_add_take(table, size_format_rounded(dict_number(lease, "asked")));
     table_add_take(table, held(lease));
     table_add_take(table, seconds(lease, "left_us"));
-    table_add(table, text(lease, "purpose"));
-    table_add_note(table, text(lease, "reason"));
+    table_add(table, dict_text(lease, "purpose"));
+    table_add_note(table, dict_text(lease, "reason"));
 }
 
 void
@@ -133,7 +116,7 @@ is_open(GVariant *lease)
 {
     static const char *const open[] = { "asked", "gathering", "granted", NULL };
 
-    return g_strv_contains(open, text(lease, "state"));
+    return g_strv_contains(open, dict_text(lease, "state"));
 }
 
 guint64
@@ -145,8 +128,8 @@ lease_view_open_for(GVariant *leases, const char *guest)
 
     g_variant_iter_init(&iter, leases);
     while ((lease = g_variant_iter_next_value(&iter))) {
-        if (is_open(lease) && g_str_equal(text(lease, "guest"), guest))
-            found = number(lease, "id");
+        if (is_open(lease) && g_str_equal(dict_text(lease, "guest"), guest))
+            found = dict_number(lease, "id");
         g_variant_unref(lease);
     }
     return found;
@@ -161,7 +144,7 @@ lease_view_open_ids(GVariant *leases)
 
     g_variant_iter_init(&iter, leases);
     while ((lease = g_variant_iter_next_value(&iter))) {
-        g_autofree char *id = g_strdup_printf("%" G_GUINT64_FORMAT, number(lease, "id"));
+        g_autofree char *id = g_strdup_printf("%" G_GUINT64_FORMAT, dict_number(lease, "id"));
 
         if (is_open(lease))
             g_strv_builder_add(ids, id);
