@@ -345,6 +345,22 @@ test_guest_swap_on(TestGuest *guest, guint64 bytes, GError **error)
 }
 
 gboolean
+test_guest_make_file(TestGuest *guest, guint64 bytes, GError **error)
+{
+    /* A sixteenth more for the filesystem's own. */
+    g_autofree char *script = g_strdup_printf(
+        "n=$(cat /sys/class/zram-control/hot_add) && "
+        "echo %" G_GUINT64_FORMAT " >/sys/block/zram$n/disksize && "
+        "mke2fs -b 4096 /dev/zram$n >/dev/null && mkdir -p /run/disk && mount -t ext4 /dev/zram$n "
+        "/run/disk && "
+        "dd if=/dev/zero of=" TEST_GUEST_FILE " bs=1M count=%" G_GUINT64_FORMAT " 2>/dev/null && "
+        "sync && echo 3 >/proc/sys/vm/drop_caches",
+        bytes + bytes / 16, bytes >> 20);
+
+    return test_guest_run(guest, script, NULL, error);
+}
+
+gboolean
 test_guest_load_start(TestGuest *guest, const char *steps, guint *load, GError **error)
 {
     guint number = ++guest->last_load;

@@ -149,6 +149,15 @@ gboolean test_guest_agent_stop(TestGuest *guest, GError **error);
 /* Swap of @bytes on zram, as a small cloud guest has it. */
 gboolean test_guest_swap_on(TestGuest *guest, guint64 bytes, GError **error);
 
+/* What test_guest_make_file() makes. */
+#define TEST_GUEST_FILE "/run/disk/file"
+
+/* A file of @bytes, none of which is in the page cache, on a disk that is zram: it takes next
+ * to no memory. A file, since the page cache of a block device is no movable memory (Linux,
+ * block/bdev.c: GFP_USER), and does not fit in a small guest, however much it was given. After
+ * test_guest_swap_on(), once. */
+gboolean test_guest_make_file(TestGuest *guest, guint64 bytes, GError **error);
+
 /*
  * test_guest_load_start:
  * @steps: of memory-user: "grow=100M@50M hold" (tests/guest/image/memory-user.c)

@@ -9,23 +9,20 @@
  *   swapped=     pages that went to swap
  *
  * The program itself looks at MemTotal, after each MiB: new memory counts from when the
- * one who needs it can have it. A child does the work, so that its end can be told. Pages are
- * filled as memory-user fills them.
+ * one who needs it can have it. A child does the work, so that its end can be told.
  */
 #include <fcntl.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-#define PAGE  ((size_t)4096)
-#define NOISE (PAGE / 4)
-#define LOOK  ((size_t)1 << 20) /* between two looks at MemTotal */
+#include "tests/guest/image/load.h"
+
+#define LOOK ((size_t)1 << 20) /* between two looks at MemTotal */
 
 /* What parent and child share. */
 struct course {
@@ -40,9 +37,7 @@ struct stalls {
 static int64_t
 now_us(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+    return load_now_ns() / 1000;
 }
 
 static void
@@ -88,30 +83,6 @@ mem_total(int fd)
 }
 
 static void
-fill_page(char *page)
-{
-    static uint64_t noise = 88172645463325252u;
-    uint64_t *words = (uint64_t *)page;
-    for (size_t i = 0; i < NOISE / sizeof *words; i++) {
-        noise ^= noise << 13;
-        noise ^= noise >> 7;
-        noise ^= noise << 17;
-        words[i] = noise;
-    }
-}
-
-/* The harness' shell is exempt from the OOM killer, and its children inherit that. */
-static void
-join_the_mortals(void)
-{
-    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-    if (fd < 0 || write(fd, "0", 1) != 1)
-        perror("burst: oom_score_adj");
-    if (fd >= 0)
-        close(fd);
-}
-
-static void
 use(size_t size, struct course *course)
 {
     int fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
@@ -121,8 +92,8 @@ use(size_t size, struct course *course)
     if (memory == MAP_FAILED)
         exit(1);
     int64_t start = now_us();
-    for (size_t offset = 0; offset < size; offset += PAGE) {
-        fill_page(memory + offset);
+    for (size_t offset = 0; offset < size; offset += LOAD_PAGE) {
+        load_fill_page(memory + offset);
         if (offset % LOOK == 0 && course->first_us < 0 && mem_total(fd) > before)
             course->first_us = now_us() - start;
     }
@@ -132,11 +103,10 @@ use(size_t size, struct course *course)
 int
 main(int argc, char **argv)
 {
-    char *end = "";
-    size_t size = argc == 2 ? strtoull(argv[1], &end, 10) : 0;
-    size_t shift = *end == 'K' ? 10 : *end == 'M' ? 20 : *end == 'G' ? 30 : 0;
+    char *end;
+    size_t size = argc == 2 ? load_parse_size(argv[1], &end) : 0;
     struct course *course =
-        mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        mmap(NULL, LOAD_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (size == 0 || course == MAP_FAILED) {
         fprintf(stderr, "usage: burst SIZE\n");
         return 2;
@@ -146,8 +116,8 @@ main(int argc, char **argv)
     struct stalls before = read_stalls();
     pid_t child = fork();
     if (child == 0) {
-        join_the_mortals();
-        use((size << shift) / PAGE * PAGE, course);
+        load_join_the_mortals("burst");
+        use(size, course);
         _exit(0);
     }
     waitpid(child, NULL, 0);

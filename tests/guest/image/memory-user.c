@@ -6,6 +6,7 @@
  *   free=SIZE[@RATE]   give SIZE back, the last grown first
  *   work=SIZE          from now on the working set is the first SIZE of what is
  *                      used; the rest lies idle (all of it is worked on at first)
+ *   out=SIZE           send the last SIZE of what is used to swap
  *   map=SIZE@PATH      use the first SIZE of a file, read only, before anything is grown
  *   loop=SECONDS       touch the working set over and over, as fast as it goes
  *   hold=SECONDS       go on working on the working set
@@ -20,32 +21,30 @@
  * working set, milliseconds since the start, the longest time that one pass
  * over the working set took (which tells of swapping), how many pages a second the
  * last loop touched, and its pace: by how much faster or slower that went than touching
- * a few pages that are always there, in millionths. Both take turns, so the pace
- * does not depend on what else the machine does.
- *
- * A quarter of each page is noise and the rest is zero, so zram compresses it to
- * roughly a quarter, like the pages of common programs.
+ * 32 MiB that are locked in memory, in millionths. Both take turns, and are too large for a
+ * cache, so the pace does not depend on what else the machine does.
  */
 #include <fcntl.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
-#define PAGE       ((size_t)4096)
-#define NOISE      (PAGE / 4)
+#include "tests/guest/image/load.h"
+
+#define PAGE       LOAD_PAGE
 #define WORK_PAUSE 1000 /* ms between two passes over the working set */
 #define TICK       10   /* ms; the grain of RATE */
-#define REFERENCE  16   /* pages that are always there */
+#define REFERENCE  8192 /* pages that are always there */
+#define TURN       64   /* pages that are worked on before as many of the reference are */
 
 struct user {
-    char *memory; /* address space for all that the steps will ever grow */
-    size_t size;  /* bytes of it in use */
-    size_t work;  /* bytes of the working set, at most size; SIZE_MAX: all */
-    size_t file;  /* bytes of it, at its beginning, that are a file */
+    char *memory;    /* address space for all that the steps will ever grow */
+    size_t size;     /* bytes of it in use */
+    size_t work;     /* bytes of the working set, at most size; SIZE_MAX: all */
+    size_t file;     /* bytes of it, at its beginning, that are a file */
+    char *reference; /* REFERENCE pages; NULL before the first loop */
     int64_t start_ms;
     int64_t worked_ms; /* end of the last pass */
     int64_t slowest_pass_ms;
@@ -54,40 +53,9 @@ struct user {
 };
 
 static int64_t
-now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
-static int64_t
 now_ms(void)
 {
-    return now_ns() / 1000000;
-}
-
-static size_t
-parse_size(const char *text, char **end)
-{
-    size_t size = strtoull(text, end, 10);
-    size_t shift = **end == 'K' ? 10 : **end == 'M' ? 20 : **end == 'G' ? 30 : 0;
-    if (shift > 0)
-        (*end)++;
-    return (size << shift) / PAGE * PAGE;
-}
-
-static void
-fill_page(char *page)
-{
-    static uint64_t noise = 88172645463325252u;
-    uint64_t *words = (uint64_t *)page;
-    for (size_t i = 0; i < NOISE / sizeof *words; i++) {
-        noise ^= noise << 13;
-        noise ^= noise >> 7;
-        noise ^= noise << 17;
-        words[i] = noise;
-    }
+    return load_now_ns() / 1000000;
 }
 
 static size_t
@@ -125,7 +93,7 @@ resize(struct user *user, size_t target)
     if (target < user->size)
         madvise(user->memory + target, user->size - target, MADV_DONTNEED);
     for (size_t offset = user->size; offset < target; offset += PAGE)
-        fill_page(user->memory + offset);
+        load_fill_page(user->memory + offset);
     user->size = target;
 }
 
@@ -158,15 +126,56 @@ hold(struct user *user, const char *seconds)
     }
 }
 
-/* Returns: the nanoseconds that as many touches as a pass has take in the reference. */
-static int64_t
-touch_reference(size_t work)
+/* The kernel may decline, for instance what is shared. */
+static int
+send_out(const struct user *user, size_t size)
 {
-    static char pages[REFERENCE * PAGE];
-    int64_t begin = now_ns();
-    for (size_t offset = 0; offset < work; offset += PAGE)
-        (*(volatile uint64_t *)(pages + offset % sizeof pages))++;
-    return now_ns() - begin;
+    size = size < user->size ? size : user->size;
+    if (madvise(user->memory + user->size - size, size, MADV_PAGEOUT) == 0)
+        return 1;
+    perror("memory-user: MADV_PAGEOUT");
+    return 0;
+}
+
+/* Reads all of a page, as who works on it does: what it takes to get at it at all, which an
+ * emulator makes many times slower on one day than on another, counts little then. */
+static void
+read_page(const char *page)
+{
+    const volatile uint64_t *words = (const volatile uint64_t *)page;
+    for (size_t i = 0; i < PAGE / sizeof *words; i++)
+        (void)words[i];
+}
+
+static void
+make_reference(struct user *user)
+{
+    user->reference = mmap(NULL, REFERENCE * PAGE, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED | MAP_POPULATE, -1, 0);
+    if (user->reference == MAP_FAILED) {
+        perror("memory-user: MAP_LOCKED");
+        exit(1);
+    }
+}
+
+/* Works on the pages from @begin to @end, and on as many of the reference. Returns: the
+ * nanoseconds that the former took; @reference_ns is raised by those of the latter. */
+static int64_t
+work_and_compare(const struct user *user, size_t begin, size_t end, int64_t *reference_ns)
+{
+    int64_t start = load_now_ns(), between;
+    for (size_t offset = begin; offset < end; offset += PAGE) {
+        read_page(user->memory + offset);
+        touch(user, offset);
+    }
+    between = load_now_ns();
+    for (size_t offset = begin; offset < end; offset += PAGE) {
+        char *page = user->reference + offset % (REFERENCE * PAGE);
+        read_page(page);
+        (*(volatile uint64_t *)page)++;
+    }
+    *reference_ns += load_now_ns() - between;
+    return between - start;
 }
 
 /* As work(), but without a pause. */
@@ -176,14 +185,16 @@ loop(struct user *user, const char *seconds)
     int64_t begin = now_ms(), end = begin + (int64_t)(strtod(seconds, NULL) * 1000);
     int64_t touched = 0, worked_ns = 0, reference_ns = 0;
     size_t work = work_size(user);
+    if (user->reference == NULL)
+        make_reference(user);
     while (now_ms() < end && work > 0) {
-        int64_t pass = now_ns();
-        for (size_t offset = 0; offset < work; offset += PAGE)
-            touch(user, offset);
-        pass = now_ns() - pass;
+        int64_t pass = 0;
+        for (size_t offset = 0; offset < work; offset += TURN * PAGE)
+            pass += work_and_compare(user, offset,
+                                     offset + TURN * PAGE < work ? offset + TURN * PAGE : work,
+                                     &reference_ns);
         worked_ns += pass;
         touched += work / PAGE;
-        reference_ns += touch_reference(work);
         user->worked_ms = now_ms();
         if (pass / 1000000 > user->slowest_pass_ms)
             user->slowest_pass_ms = pass / 1000000;
@@ -199,8 +210,8 @@ static int
 map(struct user *user, size_t size, const char *path)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    void *file = fd < 0 ? MAP_FAILED
-                        : mmap(user->memory, size, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0);
+    void *file =
+        fd < 0 ? MAP_FAILED : mmap(user->memory, size, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0);
     if (file == MAP_FAILED) {
         perror(path);
         return 0;
@@ -225,16 +236,18 @@ do_step(struct user *user, const char *step)
         loop(user, equals + 1);
         return 1;
     }
-    size_t size = parse_size(equals + 1, &end);
+    size_t size = load_parse_size(equals + 1, &end);
     if (strncmp(step, "map=", 4) == 0)
         return *end == '@' && user->size == 0 && map(user, size, end + 1);
-    size_t rate = *end == '@' ? parse_size(end + 1, &end) : 0;
+    size_t rate = *end == '@' ? load_parse_size(end + 1, &end) : 0;
     if (*end != '\0')
         return 0;
     if (strncmp(step, "grow=", 5) == 0)
         move(user, user->size + size, rate);
     else if (strncmp(step, "free=", 5) == 0)
         move(user, size < user->size ? user->size - size : 0, rate);
+    else if (strncmp(step, "out=", 4) == 0)
+        return send_out(user, size);
     else if (strncmp(step, "work=", 5) == 0)
         user->work = size;
     else
@@ -249,30 +262,18 @@ total_growth(char **steps)
     char *end;
     for (; *steps != NULL; steps++) {
         if (strncmp(*steps, "grow=", 5) == 0)
-            total += parse_size(*steps + 5, &end);
+            total += load_parse_size(*steps + 5, &end);
         if (strncmp(*steps, "map=", 4) == 0)
-            total += parse_size(*steps + 4, &end);
+            total += load_parse_size(*steps + 4, &end);
     }
     return total;
-}
-
-/* The harness' shell is exempt from the OOM killer, and its children inherit
- * that; a program that uses memory must not. */
-static void
-join_the_mortals(void)
-{
-    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-    if (fd < 0 || write(fd, "0", 1) != 1)
-        perror("memory-user: oom_score_adj");
-    if (fd >= 0)
-        close(fd);
 }
 
 int
 main(int argc, char **argv)
 {
     struct user user = { .work = SIZE_MAX, .start_ms = now_ms(), .worked_ms = now_ms() };
-    join_the_mortals();
+    load_join_the_mortals("memory-user");
     setvbuf(stdout, NULL, _IOLBF, 0);
     user.memory = mmap(NULL, total_growth(argv + 1), PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
