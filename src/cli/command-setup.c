@@ -2,13 +2,11 @@
 /*
  * setup: changes a guest's definition so that memplug can serve it well.
  */
-#include <errno.h>
 #include <stdio.h>
-
-#include <glib/gstdio.h>
 
 #include "cli/call.h"
 #include "cli/command-line.h"
+#include "cli/difference.h"
 #include "cli/output.h"
 #include "cli/terminal.h"
 
@@ -36,57 +34,13 @@ plan_changes(const Plan *plan)
     return !g_str_equal(plan->before, plan->after);
 }
 
-/*
- * The difference, which diff(1) knows best how to show
- */
-
-/* Returns: (transfer full): the path of a new file that holds @text. */
 static char *
-write_temporary(const char *text, GError **error)
-{
-    char *path = NULL;
-    int fd = g_file_open_tmp("memplug-XXXXXX", &path, error);
-
-    if (fd < 0)
-        return NULL;
-    g_close(fd, NULL);
-    if (g_file_set_contents(path, text, -1, error))
-        return path;
-    g_unlink(path);
-    g_free(path);
-    return NULL;
-}
-
-/* Returns: (transfer full): NULL with @error set. */
-static char *
-compare_files(const char *guest, const char *before, const char *after, GError **error)
+compare(const char *guest, const Plan *plan)
 {
     g_autofree char *is = g_strdup_printf("%s, as it is", guest);
     g_autofree char *shall_be = g_strdup_printf("%s, as it should be", guest);
-    const char *const words[] = { "diff",   "-u", "--label", is,    "--label",
-                                  shall_be, "--", before,    after, NULL };
-    char *text = NULL;
-    int status;
 
-    if (g_spawn_sync(NULL, (char **)words, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, &text, NULL,
-                     &status, error))
-        return text;
-    g_prefix_error(error, "cannot show the changes: ");
-    return NULL;
-}
-
-static char *
-compare(const char *guest, const Plan *plan, GError **error)
-{
-    g_autofree char *before = write_temporary(plan->before, error);
-    g_autofree char *after = before ? write_temporary(plan->after, error) : NULL;
-    char *text = after ? compare_files(guest, before, after, error) : NULL;
-
-    if (before)
-        g_unlink(before);
-    if (after)
-        g_unlink(after);
-    return text;
+    return difference(plan->before, plan->after, is, shall_be);
 }
 
 /*
@@ -119,26 +73,22 @@ print_applied(const char *guest, const Plan *plan)
         printf("%s: nothing waits for a restart\n", guest);
 }
 
-static gboolean
-print_text(const char *guest, const Plan *plan, gboolean applied, GError **error)
+static void
+print_text(const char *guest, const Plan *plan, gboolean applied)
 {
-    g_autofree char *difference = NULL;
-
     if (!plan_changes(plan) && !*plan->done) {
         printf("%s: nothing is to be changed\n", guest);
-        return TRUE;
+        return;
     }
     if (plan_changes(plan)) {
-        difference = compare(guest, plan, error);
-        if (!difference)
-            return FALSE;
-        print_lines(difference);
+        g_autofree char *changes = compare(guest, plan);
+
+        print_lines(changes);
     }
     if (applied)
         print_applied(guest, plan);
     else
         printf("\nNothing has been changed; 'memplug setup %s --apply' does it.\n", guest);
-    return TRUE;
 }
 
 static void
@@ -162,11 +112,15 @@ static GVariant *
 options_of(const CommandLine *line)
 {
     const Value *max = command_line_option(line, "max");
+    const Value *virtio_mem = command_line_option(line, "virtio-mem");
     GVariantBuilder options;
 
     g_variant_builder_init(&options, G_VARIANT_TYPE_VARDICT);
     if (max)
         g_variant_builder_add(&options, "{sv}", "max", g_variant_new_uint64(max->number));
+    if (virtio_mem)
+        g_variant_builder_add(&options, "{sv}", "virtio-mem-max",
+                              g_variant_new_uint64(virtio_mem->number));
     if (command_line_has(line, "no-virtio-mem"))
         g_variant_builder_add(&options, "{sv}", "virtio-mem", g_variant_new_boolean(FALSE));
     if (command_line_has(line, "apply"))
@@ -183,7 +137,6 @@ run(const CommandLine *line, Connection *connection, GError **error)
     g_autoptr(GVariant) reply = NULL;
     g_autofree const char **done = NULL;
     Plan plan = { 0 };
-    gboolean ok = TRUE;
 
     if (!guest)
         return FALSE;
@@ -200,12 +153,14 @@ run(const CommandLine *line, Connection *connection, GError **error)
     if (command_line_has(line, "json"))
         print_json(name, &plan, applied);
     else
-        ok = print_text(name, &plan, applied, error);
-    return ok;
+        print_text(name, &plan, applied);
+    return TRUE;
 }
 
 static const CommandOption options[] = {
     { "max", "SIZE", VALUE_SIZE, "what the guest shall be able to reach" },
+    { "virtio-mem", "SIZE", VALUE_SIZE,
+      "no more than that by virtio-mem; the rest is left to DIMMs" },
     { "no-virtio-mem", NULL, VALUE_TEXT, "without a virtio-mem device: it grows by DIMMs" },
     { "apply", NULL, VALUE_TEXT, "make the changes; else they are only shown" },
     { NULL },
@@ -218,10 +173,13 @@ const Command command_setup = {
         "Shows, as a diff, what a libvirt domain's definition lacks for memplug: room to\n"
         "grow (maxMemory and the NUMA cell that it takes), a virtio-mem device, the\n"
         "balloon's statistics and free page reporting, free PCI slots. Nothing is taken\n"
-        "away. With --apply, the definition is changed, and so is the running guest as\n"
-        "far as it can be; the rest holds from its next start.",
+        "away. The guest has to run: memplugd sees no others. A virtio-mem device takes all\n"
+        "the room to grow, unless --virtio-mem leaves some of it for DIMMs. With --apply,\n"
+        "the definition is changed, and so is the running guest as far as it can be; the\n"
+        "rest holds from its next start.",
     .examples = "memplug setup web\n"
-                "memplug setup web --max 8G --apply",
+                "memplug setup web --max 8G --apply\n"
+                "memplug setup web --max 8G --virtio-mem 4G",
     .arguments = { { "GUEST", VALUE_GUEST } },
     .options = options,
     .run = run,

@@ -222,11 +222,11 @@ set_no_guest(const char *name, GPtrArray *guests, GError **error)
     g_ptr_array_add(names, NULL);
     meant = similar_find(name, (const char *const *)names->pdata);
 
-    g_string_printf(text, "no guest is called '%s'", name);
+    g_string_printf(text, "no running guest is called '%s'", name);
     if (meant)
         g_string_append_printf(text, "; did you mean '%s'?", meant);
     else if (guests->len == 0)
-        g_string_append(text, "; memplugd sees no guest at all");
+        g_string_append(text, "; memplugd sees no running guest at all");
     for (guint i = 0; !meant && i < MIN(guests->len, most); i++)
         g_string_append_printf(text, "%s %s", i == 0 ? "; there are:" : ",",
                                (const char *)names->pdata[i]);

@@ -413,7 +413,9 @@ check_setup_options(GVariant *options, GError **error)
 {
     static const struct {
         const char *key, *type;
-    } known[] = { { "max", "t" }, { "virtio-mem", "b" }, { "apply", "b" } };
+    } known[] = {
+        { "max", "t" }, { "virtio-mem", "b" }, { "virtio-mem-max", "t" }, { "apply", "b" }
+    };
     GVariantIter iter;
     const char *key;
     GVariant *value;
@@ -451,6 +453,7 @@ on_setup(BusGuest *bus, GDBusMethodInvocation *invocation, GVariant *options, gp
     /* Of an option that comes twice, the first counts here as in bus-authority.c. */
     g_variant_lookup(options, "max", "t", &wanted.max);
     g_variant_lookup(options, "virtio-mem", "b", &virtio_mem);
+    g_variant_lookup(options, "virtio-mem-max", "t", &wanted.virtio_mem);
     g_variant_lookup(options, "apply", "b", &apply);
     wanted.no_virtio_mem = !virtio_mem;
     if (!apply || check_dry_run(methods, invocation))

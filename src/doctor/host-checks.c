@@ -18,6 +18,11 @@ check_connection(const HostCase *host)
                            g_strdup("run memplugd as root or as a member of the group libvirt, or "
                                     "allow its user org.libvirt.unix.manage by a polkit rule"),
                            "the connection to %s is read-only", host->uri);
+    if (g_str_equal(host->connection, "connecting"))
+        return finding_new(FINDING_WARNING, "guests that run already may not be listed yet",
+                           g_strdup("memplug doctor    # in a moment"),
+                           "memplugd has just been started, and is still connecting to %s",
+                           host->uri);
     return finding_new(FINDING_PROBLEM,
                        "memplugd connects again by itself; until then no guest is changed",
                        g_strdup_printf("virsh -c %s list", host->uri),

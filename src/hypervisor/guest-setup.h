@@ -10,6 +10,7 @@
 typedef struct {
     guint64 max;            /* what it shall be able to reach; 0: as it is, or a sensible value */
     gboolean no_virtio_mem; /* do without; memplug then plugs DIMMs */
+    guint64 virtio_mem;     /* at most so much by virtio-mem, the rest is left to DIMMs; 0: all */
 } GuestSetup;
 
 typedef struct {

@@ -8,7 +8,8 @@
  *
  * How far the guest shall reach (`goal`) is what is wanted, else the <maxMemory>
  * that is there, else a sensible value; the part of it that no device provides yet
- * goes to virtio-mem, shared among the nodes as their boot memory is.
+ * goes to virtio-mem, shared among the nodes as their boot memory is, unless less is
+ * wanted of that kind: what is left then has room for DIMMs.
  */
 #include "hypervisor/libvirt/domain-setup.h"
 
@@ -38,7 +39,7 @@ typedef struct {
     const DomainXml *xml;
     const GuestMemory *memory; /* as it was before */
     guint64 goal;
-    gboolean no_virtio_mem;
+    guint64 virtio_mem; /* at most so much by virtio-mem */
 } Setup;
 
 /* Machine types of x86-64 whose memory can grow, by the beginning of their names. */
@@ -217,6 +218,19 @@ add_range(const DomainXml *xml, guint node, guint64 range, guint64 block)
     domain_xml_set_size(xml, target, "size", size + range);
 }
 
+/* How much more virtio-mem devices may be able to hold than they are now. */
+static guint64
+virtio_mem_lacking(const Setup *setup, guint64 reach)
+{
+    const GuestMemory *memory = setup->memory;
+    guint64 there = 0;
+
+    for (guint i = 0; i < memory->n_devices; i++)
+        if (memory->devices[i].kind == MEMORY_DEVICE_VIRTIO_MEM)
+            there += memory->devices[i].max;
+    return MIN(setup->goal - reach, setup->virtio_mem - MIN(there, setup->virtio_mem));
+}
+
 static gboolean
 add_virtio_mem(const Setup *setup)
 {
@@ -225,7 +239,7 @@ add_virtio_mem(const Setup *setup)
     const MemoryNode *nodes = memory->n_nodes > 0 ? memory->nodes : &whole;
     guint64 block = block_of(setup->xml);
     guint64 reach = reach_of(memory);
-    guint64 left = setup->no_virtio_mem ? 0 : (setup->goal - reach) / block;
+    guint64 left = virtio_mem_lacking(setup, reach) / block;
     guint64 boot = memory->n_nodes > 0 ? memory->boot : whole.boot;
     gboolean changed = left > 0;
 
@@ -318,11 +332,13 @@ domain_setup_plan(const char *inactive_xml, const GuestSetup *wanted, guint64 se
     };
     g_autoptr(DomainXml) xml = domain_xml_open(inactive_xml, "domain", error);
     g_autoptr(GuestMemory) memory = xml ? domain_memory_read(inactive_xml, error) : NULL;
-    Setup setup = { .xml = xml, .memory = memory, .no_virtio_mem = wanted->no_virtio_mem };
+    Setup setup = { .xml = xml, .memory = memory, .virtio_mem = G_MAXUINT64 };
     gboolean changed = FALSE;
 
     if (!memory || !check(xml, memory, error))
         return NULL;
+    if (wanted->no_virtio_mem || wanted->virtio_mem > 0)
+        setup.virtio_mem = wanted->no_virtio_mem ? 0 : wanted->virtio_mem;
     setup.goal = goal_of(xml, memory, wanted->max, sensible_max);
     for (guint i = 0; i < G_N_ELEMENTS(steps); i++)
         changed |= steps[i](&setup);

@@ -58,6 +58,9 @@ test_a_plan_is_a_diff(void **state)
     assert_string_equal(setup.asked, "{}");
     bus_fixture_assert_runs("setup web --max 4G --no-virtio-mem", PLAN);
     assert_string_equal(setup.asked, "{'max': <uint64 4294967296>, 'virtio-mem': <false>}");
+    bus_fixture_assert_runs("setup web --max 4G --virtio-mem 1G", PLAN);
+    assert_string_equal(setup.asked,
+                        "{'max': <uint64 4294967296>, 'virtio-mem-max': <uint64 1073741824>}");
     g_free(setup.asked);
 }
 

@@ -152,11 +152,11 @@ static void
 test_no_such_guest(void **state)
 {
     bus_fixture_assert_fails("info wbe", 1,
-                             "error: no guest is called 'wbe'; did you mean 'web'?\n");
+                             "error: no running guest is called 'wbe'; did you mean 'web'?\n");
     bus_fixture_assert_fails("setmem nothing 1G", 1,
-                             "no guest is called 'nothing'; there are: web\n");
+                             "no running guest is called 'nothing'; there are: web\n");
     bus_daemon_remove_guest(bus_fixture.daemon, "web");
-    bus_fixture_assert_fails("stats web", 1, "memplugd sees no guest at all");
+    bus_fixture_assert_fails("stats web", 1, "memplugd sees no running guest at all");
 }
 
 static void

@@ -480,10 +480,13 @@ test_set_up(void **state)
     g_autofree char *text = NULL;
 
     bed->guest->can_be_set_up = TRUE;
-    planned = call_guest(bed, "Setup", g_variant_new_parsed("({'max': <uint64 7>},)"), NULL);
+    planned = call_guest(
+        bed, "Setup", g_variant_new_parsed("({'max': <uint64 7>, 'virtio-mem-max': <uint64 5>},)"),
+        NULL);
     assert_non_null(planned);
     assert_int_equal(bed->guest->setup.max, 7);
     assert_false(bed->guest->setup.no_virtio_mem);
+    assert_int_equal(bed->guest->setup.virtio_mem, 5);
     assert_int_equal(bed->guest->setups_applied, 0);
 
     applied = call_guest(bed, "Setup",

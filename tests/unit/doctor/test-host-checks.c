@@ -90,6 +90,9 @@ test_connection(void **state)
 
     host.connection = "read-only";
     expect(&host, "connection", FINDING_PROBLEM, "qemu:///system is read-only", "group libvirt");
+    host.connection = "connecting";
+    expect(&host, "connection", FINDING_WARNING, "still connecting to qemu:///system",
+           "in a moment");
     host.connection = "Connection refused";
     expect(&host, "connection", FINDING_PROBLEM, "Connection refused", "virsh -c qemu:///system");
 }

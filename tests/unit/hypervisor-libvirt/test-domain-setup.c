@@ -113,7 +113,9 @@ test_nothing_to_do(void **state)
                                          { .max = 3 * SIZE_GIB + 1 },
                                          { .max = 100 * SIZE_MIB },
                                          { .no_virtio_mem = TRUE },
-                                         { .max = 8 * SIZE_GIB, .no_virtio_mem = TRUE } };
+                                         { .max = 8 * SIZE_GIB, .no_virtio_mem = TRUE },
+                                         { .max = 8 * SIZE_GIB, .virtio_mem = SIZE_GIB },
+                                         { .virtio_mem = SIZE_GIB + 1 } };
     g_autofree char *defined = domain_text("plain-defined");
     g_autofree char *same = plan(defined, &usual);
 
@@ -178,6 +180,26 @@ test_without_virtio_mem(void **state)
     assert_int_equal(facts->memory->n_devices, 0);
     assert_int_equal(facts->memory->max, SENSIBLE);
     assert_int_equal(facts->memory->slots, 16);
+}
+
+/* The guest can reach as much; what virtio-mem does not take has room for DIMMs. */
+static void
+test_room_for_dimms(void **state)
+{
+    const GuestSetup wanted = { .max = 6 * SIZE_GIB, .virtio_mem = 4 * SIZE_GIB };
+    static const char *const names[] = { "plain", "numa", "pc" };
+
+    for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autofree char *planned = plan_domain(names[i], &wanted);
+        g_autoptr(GuestFacts) facts = facts_of(planned);
+        guint64 virtio_mem = 0;
+
+        for (guint j = 0; j < facts->memory->n_devices; j++)
+            virtio_mem += facts->memory->devices[j].max;
+        assert_int_equal(virtio_mem, 4 * SIZE_GIB);
+        assert_int_equal(facts->memory->max, 6 * SIZE_GIB);
+        assert_true(facts->memory->slots > 0);
+    }
 }
 
 /* Larger than the sensible value already: nothing is made of memory it cannot be given. */
@@ -393,6 +415,7 @@ main(void)
         cmocka_unit_test(test_planned_guest_reaches_its_max),
         cmocka_unit_test(test_existing_values_stay),
         cmocka_unit_test(test_without_virtio_mem),
+        cmocka_unit_test(test_room_for_dimms),
         cmocka_unit_test(test_a_guest_that_is_large_enough),
         cmocka_unit_test(test_each_node_gets_its_share),
         cmocka_unit_test(test_blocks_of_large_pages),
