@@ -4,14 +4,13 @@
 #
 # contrib/nested's ear: reads what the nested host tells of its progress (tests/nested/
 # host/run has the lines), shows it, counts the results, and says when the host has to
-# be given up. Of contrib/nested it uses mode, output and work (folders), and qemu (process).
+# be given up. Of contrib/nested it uses mode, most, output and work (folders), and qemu (process).
 
 # For the host to boot and to say its first word, where TCG runs it; KVM needs a few.
 readonly BOOT_S=300
-# Beyond what a step may take: the host ends it itself, and is late sometimes.
-readonly GRACE_S=60
-# For all scenarios together, whatever each may take: that of a job with an hour.
-readonly MOST_S=2700
+# Beyond what a step may take: the host ends it itself, is late sometimes, and has a word
+# to say on what has failed.
+readonly GRACE_S=120
 
 # Results ----------------------------------------------------------------
 
@@ -97,8 +96,8 @@ follow() {
         if [ "$SECONDS" -ge "$deadline" ]; then
             give_up "no sign of life in time"
             return
-        elif [ "$mode" != shell ] && [ "$SECONDS" -ge $((begun + MOST_S)) ]; then
-            give_up "all together is not done after $MOST_S s"
+        elif [ "$mode" != shell ] && [ "$SECONDS" -ge $((begun + most)) ]; then
+            give_up "all together is not done after $most s"
             return
         fi
     done

@@ -6,9 +6,8 @@
 # state/slowness-1 and state/slowness-2 hold by how much the nested host and its guest
 # are slower than the machine on which contrib/nested runs: whole numbers from 1 on.
 
-# The loop that is measured, for busybox' shell, which all levels have.
-# shellcheck disable=SC2016 # for the other shell
-level_work='i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done'
+# Rounds of the loop that is measured.
+readonly LEVEL_ROUNDS=100000
 
 # level_seconds_since EPOCHREALTIME: with one digit after the point.
 level_seconds_since() {
@@ -16,14 +15,16 @@ level_seconds_since() {
     printf '%d.%d' $((us / 1000000)) $((us / 100000 % 10))
 }
 
-# level_work_ms COMMAND...: how long COMMAND takes for the loop; the best of three, as
-# whatever else runs can only add to it.
+# level_work_ms ROUNDS COMMAND...: how long COMMAND, busybox' shell, which all levels have,
+# takes for the loop; the best of three, as whatever else runs can only add to it. With fewer
+# ROUNDS it takes as much less time, and is told as if it had been all.
 level_work_ms() {
-    local best='' begin ms _
+    local rounds=$1 best='' begin ms _
+    shift
     for _ in 1 2 3; do
         begin=${EPOCHREALTIME/[.,]/}
-        "$@" "$level_work" || return
-        ms=$(((${EPOCHREALTIME/[.,]/} - begin) / 1000))
+        "$@" "i=0; while [ \$i -lt $rounds ]; do i=\$((i+1)); done" || return
+        ms=$(((${EPOCHREALTIME/[.,]/} - begin) * LEVEL_ROUNDS / rounds / 1000))
         [ -n "$best" ] && [ "$best" -le "$ms" ] || best=$ms
     done
     echo "$best"
@@ -32,7 +33,7 @@ level_work_ms() {
 # level_measure REFERENCE-MS: this level's slowness.
 level_measure() {
     local ms
-    ms=$(level_work_ms busybox ash -c)
+    ms=$(level_work_ms "$LEVEL_ROUNDS" busybox ash -c)
     echo $(((ms + $1 - 1) / $1))
 }
 

@@ -44,7 +44,7 @@ within() {
     shift 2
     until "$@"; do
         [ "$SECONDS" -lt "$ended" ] || fail "not so after $limit s: $*"
-        sleep 0.5
+        sleep 1
     done
 }
 
@@ -99,7 +99,7 @@ libvirt_has() {
     [ "$(virsh domstats --balloon "$1" | awk -F= '/balloon.current=/ { print int($2 / 1024) }')" = "$2" ]
 }
 
-guest_total() { guest "$1" 'cat /proc/meminfo' | awk '/^MemTotal:/ { print int($2 / 1024) }'; }
+guest_total() { guest_file "$1" /proc/meminfo | awk '/^MemTotal:/ { print int($2 / 1024) }'; }
 
 # Page descriptors of what was added may be missing from MemTotal.
 guest_has() {
@@ -109,17 +109,28 @@ guest_has() {
     [ "$total" -le $((expected + 2)) ] && [ "$total" -ge $((expected - ($2 - 256) / 64 - 2)) ]
 }
 
-# guest GUEST SCRIPT: runs it in the guest, by the port that guest-control serves
-# (tests/guest/image). Prints what it printed; its status is the script's.
-guest() {
+# guest GUEST SCRIPT: runs it in the guest. Prints what it printed; its status is the
+# script's.
+guest() { ask_guest "$1" run "$2"; }
+
+# guest_file GUEST PATH: what is in it. No program has to be started for that.
+guest_file() { ask_guest "$1" read "$2"; }
+
+# ask_guest GUEST WHAT TEXT: by the port that guest-control serves (tests/guest/image).
+ask_guest() {
     local pty id=$RANDOM word number status length
     pty=$(cat "$NESTED/state/$1-pty")
     {
         flock 8
-        printf 'run %d %d\n%s' "$id" "${#2}" "$2" >&8
-        read -r -t "$(level_scale 2 10)" word number status length <&8 ||
-            fail "the guest $1 does not answer: $2"
-        [ "$word $number" = "done $id" ] || fail "the guest $1 answers '$word $number' to $id"
+        printf '%s %d %d\n%s' "$2" "$id" "${#3}" "$3" >&8
+        while :; do
+            read -r -t "$(level_scale 2 10)" word number status length <&8 ||
+                fail "the guest $1 does not answer: $2 $3"
+            [ "$word" = 'done' ] || fail "the guest $1 answers '$word $number' to $id"
+            [ "$number" != "$id" ] || break
+            # For somebody who was not patient enough.
+            head -c "$length" <&8 >/dev/null
+        done
         head -c "$length" <&8
         flock -u 8
     } 8<>"$pty"
@@ -134,21 +145,58 @@ define_guest() {
     virsh define "$xml" >/dev/null
 }
 
-guest_is_ready() { grep -q '^guest: ready' "/var/log/libvirt/qemu/$1-console.log"; }
+console_of() { echo "/var/log/libvirt/qemu/$1-console.log"; }
+
+guest_is_ready() { grep -q '^guest: ready' "$(console_of "$1")"; }
+
+# The CPU time that its QEMU has had: a guest that is slow gets on with it, one that hangs
+# burns it or has none.
+cpu_time_of() { ps -o time= -p "$1" || echo 'none'; }
+
+# await_boot NAME: tells every ten seconds how far it has come, by its console.
+await_boot() {
+    local begin=$SECONDS told=$SECONDS limit line pid
+    limit=$(level_scale 2 5)
+    pid=$(cat "/run/libvirt/qemu/$1.pid")
+    until guest_is_ready "$1"; do
+        # A look every now and then: it costs the guest, which has a CPU with this.
+        sleep 2
+        if [ $((SECONDS - begin)) -ge "$limit" ] || [ ! -d "/proc/$pid" ]; then
+            echo "the console of $1 ends so:"
+            tail -n 30 "$(console_of "$1")"
+            fail "$1 has not booted within $limit s; its QEMU has had $(cpu_time_of "$pid")" \
+                "of a CPU, and it is $(virsh domstate "$1" --reason)"
+        elif [ $((SECONDS - told)) -ge 10 ]; then
+            told=$SECONDS
+            line=$(tail -n 1 "$(console_of "$1")" | tr -d '\r')
+            echo "$1 after $((SECONDS - begin)) s ($(cpu_time_of "$pid") of a CPU): $line"
+        fi
+    done
+}
 
 # boot_guest NAME: starts it and waits; measures the level.
 boot_guest() {
-    local ms reference_ms=1
-    rm -f "/var/log/libvirt/qemu/$1-console.log"
+    local ready
+    rm -f "$(console_of "$1")"
     virsh start "$1" >/dev/null
-    within 2 5 guest_is_ready "$1"
     virsh dumpxml "$1" | sed -n "s/.*<source path='\(\/dev\/pts\/[0-9]*\)'.*/\1/p" | head -n 1 \
         >"$NESTED/state/$1-pty"
     # Held open by somebody until the end: QEMU notices late that a terminal was closed, also
     # when the next has opened it meanwhile, and throws away what the guest answers then.
     setsid sleep infinity 8<>"$(cat "$NESTED/state/$1-pty")" </dev/null >/dev/null 2>&1 &
     stty -F "$(cat "$NESTED/state/$1-pty")" raw -echo
-    ms=$(level_work_ms guest "$1")
+    await_boot "$1"
+    # Before that its terminal echoes what it is sent.
+    read -r -t "$(level_scale 2 10)" ready _ <"$(cat "$NESTED/state/$1-pty")" ||
+        fail "the guest $1 does not say that it is ready"
+    [ "$ready" = ready ] || fail "the guest $1 says '$ready', and not that it is ready"
+    measure_guest "$1"
+}
+
+# measure_guest NAME: how slow it is, and how much memory it has at first.
+measure_guest() {
+    local ms reference_ms=1
+    ms=$(level_work_ms 2000 guest "$1")
     # shellcheck source=/dev/null
     . "$NESTED/job"
     echo $(((ms + reference_ms - 1) / reference_ms)) >"$NESTED/state/slowness-2"

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
 
-# follow MECHANISM: a load of 200 MiB comes to web and goes again; memory follows it.
+# follow MECHANISM: a load of 160 MiB comes to web and goes again; memory follows it.
 follow() {
     local begin lent
     memplug limits web --mechanism "$1" --floor 256M --ceiling 768M >/dev/null
     memplug manage web on
-    guest web 'memory-user grow=200M@20M hold >/tmp/load.log 2>&1 &'
+    guest web 'memory-user grow=160M@16M hold >/tmp/load.log 2>&1 &'
     begin=$EPOCHREALTIME
     within 2 5 at_least web 260
     echo "the first memory came after $(level_seconds_since "$begin") s"
