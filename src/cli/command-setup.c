@@ -173,10 +173,10 @@ const Command command_setup = {
         "Shows, as a diff, what a libvirt domain's definition lacks for memplug: room to\n"
         "grow (maxMemory and the NUMA cell that it takes), a virtio-mem device, the\n"
         "balloon's statistics and free page reporting, free PCI slots. Nothing is taken\n"
-        "away. The guest has to run: memplugd sees no others. A virtio-mem device takes all\n"
-        "the room to grow, unless --virtio-mem leaves some of it for DIMMs. With --apply,\n"
-        "the definition is changed, and so is the running guest as far as it can be; the\n"
-        "rest holds from its next start.",
+        "away. The guest has to run: memplugd sees no others. A virtio-mem device takes\n"
+        "all the room to grow, unless --virtio-mem leaves some of it for DIMMs. With\n"
+        "--apply, the definition is changed, and so is the running guest as far as it\n"
+        "can be; the rest holds from its next start.",
     .examples = "memplug setup web\n"
                 "memplug setup web --max 8G --apply\n"
                 "memplug setup web --max 8G --virtio-mem 4G",
