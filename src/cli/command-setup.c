@@ -159,8 +159,7 @@ run(const CommandLine *line, Connection *connection, GError **error)
 
 static const CommandOption options[] = {
     { "max", "SIZE", VALUE_SIZE, "what the guest shall be able to reach" },
-    { "virtio-mem", "SIZE", VALUE_SIZE,
-      "no more than that by virtio-mem; the rest is left to DIMMs" },
+    { "virtio-mem", "SIZE", VALUE_SIZE, "no more by virtio-mem; the rest is left to DIMMs" },
     { "no-virtio-mem", NULL, VALUE_TEXT, "without a virtio-mem device: it grows by DIMMs" },
     { "apply", NULL, VALUE_TEXT, "make the changes; else they are only shown" },
     { NULL },
