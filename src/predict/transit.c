@@ -5,6 +5,12 @@
  * overhead.c. */
 #define SETTLE_US (3 * G_USEC_PER_SEC)
 
+/* A guest is left room above its use (USAGE_ROOM_MIN), so what is set aside leaves it more than
+ * half of that; whoever has less does use it. From there on so many times what is left can be
+ * aside. */
+#define LEFT_LEAST  (G_GUINT64_CONSTANT(32) << 20)
+#define ASIDE_TIMES 4
+
 static guint64
 minus(guint64 a, guint64 b)
 {
@@ -49,5 +55,7 @@ transit_used(const Transit *transit, const Sample *sample)
         return used;
     taken = minus(transit->quiet_actual, transit->lowest);
     aside = minus(taken, minus(transit->quiet_total, sample->total));
+    aside = MIN(aside,
+                ASIDE_TIMES * minus(MIN(sample->available, G_MAXUINT64 / ASIDE_TIMES), LEFT_LEAST));
     return CLAMP(transit->quiet_used, minus(used, aside), used);
 }

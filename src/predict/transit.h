@@ -10,7 +10,8 @@
  *
  * So much is known: what has been taken since the last quiet sample, and what of that has left
  * MemTotal. The rest may be used or set aside. As long as either can be, use is taken to be as it
- * was; only what is more than that is growth for certain, and what is less is believed.
+ * was; only what is more than that is growth for certain, and what is less is believed. So is one
+ * that has next to nothing available: what is set aside was free, and left it room.
  *
  * That bears on samples of a shrink, and of a moment after it, only; and pressure, and what the
  * guest's agent asks for, are told by other signs. It holds as well for a balloon whose pages stay

@@ -245,6 +245,22 @@ assert_a_shrink_is_no_growth(const Predictor *predictor)
     assert_in_range(forecast.used, 400 * MIB, 401 * MIB);
 }
 
+/* Who has next to nothing left in the middle of a shrink is not told that it is set aside. */
+static void
+test_who_has_nothing_left_is_believed(void **state)
+{
+    static Fixture f;
+
+    fixture_init(&f, SAMPLE_SOURCE_BALLOON, 300);
+    ticks(&f, 10);
+    f.state.transit.asked = 512 * MIB;
+    ticks(&f, 1);
+    f.used = 4096 - OVERHEAD - 200;
+    assert_in_range(ticks(&f, 1).used, 3100 * MIB, 3300 * MIB);
+    f.used = 4096 - OVERHEAD - 30;
+    assert_int_equal(ticks(&f, 1).used, f.used * MIB);
+}
+
 static void
 test_a_shrink_is_no_growth(void **state)
 {
@@ -285,6 +301,7 @@ main(void)
         cmocka_unit_test(test_agent_that_falls_silent),
         cmocka_unit_test(test_a_shrink_is_no_growth),
         cmocka_unit_test(test_who_does_not_give_may_grow),
+        cmocka_unit_test(test_who_has_nothing_left_is_believed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
