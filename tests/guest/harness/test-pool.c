@@ -91,14 +91,14 @@ test_pool_actual(TestPool *pool, guint i)
     return test_scene_size(listed, "actual");
 }
 
+/* Before it has begun to write there is no output. */
 static gboolean
 has_grown(TestPool *pool, guint i)
 {
-    g_autofree char *output = NULL;
+    g_autofree char *output =
+        test_guest_load_output(test_pool_guest(pool, i), pool->loads[i], NULL);
 
-    test_check((output = test_guest_load_output(test_pool_guest(pool, i), pool->loads[i],
-                                                &error)) != NULL);
-    return strstr(output, "step=grow=") != NULL;
+    return output && strstr(output, "step=grow=") != NULL;
 }
 
 void
