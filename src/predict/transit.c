@@ -38,12 +38,14 @@ transit_look(Transit *transit, const Sample *latest, guint64 actual, gint64 now)
         transit->changed_us = now;
     transit->actual = actual;
     transit->lowest = lowest;
-    if (!is_quiet(transit, latest))
+    if (!is_quiet(transit, latest)) {
+        transit->used = transit_used(transit, latest);
         return;
+    }
     transit->quiet_us = latest->time_us;
     transit->quiet_actual = actual;
     transit->quiet_total = latest->total;
-    transit->quiet_used = sample_used(latest);
+    transit->used = sample_used(latest);
 }
 
 guint64
@@ -57,5 +59,5 @@ transit_used(const Transit *transit, const Sample *sample)
     aside = minus(taken, minus(transit->quiet_total, sample->total));
     aside = MIN(aside,
                 ASIDE_TIMES * minus(MIN(sample->available, G_MAXUINT64 / ASIDE_TIMES), LEFT_LEAST));
-    return CLAMP(transit->quiet_used, minus(used, aside), used);
+    return CLAMP(transit->used, minus(used, aside), used);
 }

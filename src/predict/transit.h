@@ -10,8 +10,8 @@
  *
  * So much is known: what has been taken since the last quiet sample, and what of that has left
  * MemTotal. The rest may be used or set aside. As long as either can be, use is taken to be as it
- * was; only what is more than that is growth for certain, and what is less is believed. So is one
- * that has next to nothing available: what is set aside was free, and left it room.
+ * last was; only what is more than that is growth for certain, and what is less is believed. So is
+ * one that has next to nothing available: what is set aside was free, and left it room.
  *
  * That bears on samples of a shrink, and of a moment after it, only; and pressure, and what the
  * guest's agent asks for, are told by other signs. It holds as well for a balloon whose pages stay
@@ -30,8 +30,9 @@ typedef struct {
     gint64 changed_us; /* when @actual was last found changed, ... */
     gint64 shrunk_us;  /* ... and when a shrink was last found under way; 0: never */
 
-    gint64 quiet_us; /* the last quiet sample's time, 0: there was none; ... */
-    guint64 quiet_actual, quiet_total, quiet_used; /* ... what the guest had then; that sample */
+    gint64 quiet_us;                   /* the last quiet sample's time, 0: there was none; ... */
+    guint64 quiet_actual, quiet_total; /* ... what the guest had then, by the host and by that */
+    guint64 used;                      /* as of the latest sample, as far as it is known */
 } Transit;
 
 /* Takes in that the guest has @actual bytes at @now, and @latest, its latest sample. */

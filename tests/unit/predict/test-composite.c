@@ -245,6 +245,23 @@ assert_a_shrink_is_no_growth(const Predictor *predictor)
     assert_in_range(forecast.used, 400 * MIB, 401 * MIB);
 }
 
+/* A load ends while its guest gives already: from then on the lower use is what it was. */
+static void
+test_a_load_ends_during_a_shrink(void **state)
+{
+    static Fixture f;
+
+    fixture_init(&f, SAMPLE_SOURCE_BALLOON, 1000);
+    ticks(&f, 10);
+    f.state.transit.asked = 4000 * MIB;
+    ticks(&f, 1);
+    f.used = 300;
+    assert_int_equal(ticks(&f, 1).used, 300 * MIB);
+    f.state.transit.asked = 3800 * MIB;
+    f.used = 300 + 128; /* set aside */
+    assert_int_equal(ticks(&f, 1).used, 300 * MIB);
+}
+
 /* Who has next to nothing left in the middle of a shrink is not told that it is set aside. */
 static void
 test_who_has_nothing_left_is_believed(void **state)
@@ -301,6 +318,7 @@ main(void)
         cmocka_unit_test(test_agent_that_falls_silent),
         cmocka_unit_test(test_a_shrink_is_no_growth),
         cmocka_unit_test(test_who_does_not_give_may_grow),
+        cmocka_unit_test(test_a_load_ends_during_a_shrink),
         cmocka_unit_test(test_who_has_nothing_left_is_believed),
     };
 
