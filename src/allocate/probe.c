@@ -110,7 +110,8 @@ may_begin(const ProbeView *view, gint64 now)
 {
     return view->trial->state == SHRINK_TRIAL_REST && now >= view->not_before_us &&
            now >= view->trial->not_before[SHRINK_PROBE] &&
-           now >= view->trial->not_before[SHRINK_PLAIN];
+           now >= view->trial->not_before[SHRINK_PLAIN] &&
+           !shrink_trial_find_pressed(view->trial, view->ring, SHRINK_PROBE, now);
 }
 
 static void

@@ -390,11 +390,11 @@ step_size(const ShrinkTrial *trial, const ShrinkView *view, guint64 wanted, Shri
     return size - size % grain;
 }
 
-/* Returns: (nullable): by what the guest is pressed before anything is taken from it. */
-static const char *
-find_pressed(const ShrinkTrial *trial, const ShrinkView *view, ShrinkKind kind, gint64 now)
+const char *
+shrink_trial_find_pressed(const ShrinkTrial *trial, const SampleRing *ring, ShrinkKind kind,
+                          gint64 now)
 {
-    const ShrinkBaseline baseline = shrink_signs_baseline(view->ring, trial->settled_us, now);
+    const ShrinkBaseline baseline = shrink_signs_baseline(ring, trial->settled_us, now);
 
     return shrink_signs_find_before(budget_of(kind), &baseline);
 }
@@ -411,7 +411,7 @@ shrink_trial_want(ShrinkTrial *trial, const ShrinkView *view, guint64 target, Sh
     trial->pressed = FALSE;
     if (view->pressed || now < not_before(trial, kind))
         return;
-    trial->pressed_by = find_pressed(trial, view, kind, now);
+    trial->pressed_by = shrink_trial_find_pressed(trial, view->ring, kind, now);
     trial->pressed = trial->pressed_by != NULL;
     if (trial->pressed)
         return;

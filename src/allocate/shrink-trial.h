@@ -182,6 +182,11 @@ ShrinkHold shrink_trial_hold(const ShrinkTrial *trial, gint64 now);
 /* Returns: when the back-off of what was wanted last is over; 0, or past, if there is none. */
 gint64 shrink_trial_not_before(const ShrinkTrial *trial);
 
+/* Returns: (nullable): static text: by what the guest is pressed already, so that no step of @kind
+ *   is begun. */
+const char *shrink_trial_find_pressed(const ShrinkTrial *trial, const SampleRing *ring,
+                                      ShrinkKind kind, gint64 now);
+
 /*
  * Less is wanted than the guest was asked to have: @target, if the trial did not hold it. Once
  * a cycle, after the targets were worked out. A step that was hurt or refused is tried

@@ -687,6 +687,22 @@ test_probe_that_hurts_ends_there(void **state)
     assert_true(lab.stage.trial.failures[SHRINK_PROBE] > 2);
 }
 
+/* Who is pressed is not probed, and its demand is not made smaller by a step that cannot begin. */
+static void
+test_no_probe_where_pressed(void **state)
+{
+    Lab lab;
+
+    lab_make(&lab);
+    go_on(&lab.stage, &lab.stage.sample.refaults_file, 10, 30, 0);
+    for (guint i = 0; i < 400; i++) {
+        lab.stage.sample.refaults_file += 30;
+        lab_cycle(&lab);
+        assert_int_equal(lab.aim.discount, 0);
+    }
+    assert_int_equal(lab.stage.view.requested, 1024 * MIB);
+}
+
 static void
 test_demand_comes_back(void **state)
 {
@@ -761,6 +777,7 @@ main(void)
         cmocka_unit_test(test_random_worlds),
         cmocka_unit_test(test_probe_finds_what_is_idle),
         cmocka_unit_test(test_probe_that_hurts_ends_there),
+        cmocka_unit_test(test_no_probe_where_pressed),
         cmocka_unit_test(test_demand_comes_back),
         cmocka_unit_test(test_no_probe_by_coarse_steps),
         cmocka_unit_test(test_words),
