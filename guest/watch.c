@@ -33,7 +33,9 @@
  * is still in the total may be hidden in use, and of every change of the total an
  * eighth; and use is taken to have changed by the least that explains what is seen. A
  * burst at that time is seen later by that much: so half of what is available is the
- * most that a shrink may hide.
+ * most that a shrink may hide. New memory shows in the total first, and where it is freed page by
+ * page (a balloon) up to 16 MiB of it in the CPU's own lists, neither free nor in use (seen on
+ * 6.12): so a fall begins only where what is available falls.
  *
  * When to ask. If all would be gone within the horizon: eight times what plugging
  * takes, and at least the second that served above.
@@ -110,7 +112,7 @@ watch_forget(Watch *watch)
 {
     watch->count = 0;
     watch->fall = 0;
-    watch->asking = false;
+    watch->asking = watch->falling = false;
     watch->reserves = 0;
     watch->taken = 0;
 }
@@ -204,20 +206,31 @@ slope(const WatchUse *from, const WatchUse *to)
     return (to->use - from->use) / (double)(to->look.time_us - from->look.time_us);
 }
 
+/* By how much use grew. Until a fall is seen, no more than what is available fell by: what the host
+ * gives is in the total first, and lies in the CPU's own lists before it counts as free. */
+static double
+growth_of_use(const Watch *watch, const WatchUse *from, const WatchUse *to)
+{
+    double growth = to->use - from->use;
+    double fell = (double)from->look.available - (double)to->look.available;
+
+    return watch->falling || growth < fell ? growth : fell;
+}
+
 /* The slope, or 0 if it is not one to go by. Nothing available says only that as much as all was in
  * use: what comes then and does not show at once is no growth of use. */
 static double
-sound_slope(const WatchUse *from, const WatchUse *to)
+sound_slope(const Watch *watch, const WatchUse *from, const WatchUse *to)
 {
     double noise = (double)to->look.available / NOISE_FRACTION;
+    double growth = growth_of_use(watch, from, to);
+    int64_t time_us = to->look.time_us - from->look.time_us;
 
-    if (from->look.available == 0)
-        return 0;
     if (noise < NOISE_MIN)
         noise = NOISE_MIN;
-    if (to->look.time_us - from->look.time_us < SLOPE_MIN_US || to->use - from->use < noise)
+    if (from->look.available == 0 || time_us < SLOPE_MIN_US || growth < noise)
         return 0;
-    return slope(from, to);
+    return growth / (double)time_us;
 }
 
 static void
@@ -243,7 +256,7 @@ forecast(Watch *watch)
     double most;
 
     for (unsigned age = 1; (from = look_before(watch, age)); age++) {
-        double one = sound_slope(from, now);
+        double one = sound_slope(watch, from, now);
 
         if (age > 1 && now->look.time_us - from->look.time_us > SLOPE_MAX_US)
             break;
@@ -346,10 +359,12 @@ watch_look(Watch *watch, const WatchLook *look, WatchRequest *request)
     keep(watch, look);
     watch->fall = forecast(watch);
     left = watch_left_us(watch, look->available);
+    if (left <= 2 * horizon)
+        watch->falling = true;
     if (left <= 2 * horizon || nothing_left)
         watch->danger_us = look->time_us;
     else if (look->time_us - watch->danger_us > (int64_t)horizon)
-        watch->asking = false;
+        watch->asking = watch->falling = false;
     if (left > horizon && !nothing_left)
         return false;
     size = size_wanted(watch, look->available, nothing_left ? look->total / LEAST_FRACTION : 0);

@@ -52,8 +52,9 @@ typedef struct {
     WatchUse looks[WATCH_LOOKS];
     unsigned next;
     unsigned count;
-    double fall; /* bytes per µs at the last look, as it will be next */
-    bool asking; /* since @asked_us, for @asked_size when there was @asked_total */
+    double fall;  /* bytes per µs at the last look, as it will be next */
+    bool falling; /* a burst was seen, and has not ended */
+    bool asking;  /* since @asked_us, for @asked_size when there was @asked_total */
     int64_t asked_us;
     uint64_t asked_size;
     uint64_t asked_total;
