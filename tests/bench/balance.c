@@ -20,6 +20,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "journal/journal-file.h"
 #include "journal/journal-replay.h"
@@ -80,6 +81,7 @@ typedef struct {
     double swapped[N_GUESTS]; /* MiB, in and out */
     double stalled[N_GUESTS]; /* s: PSI full */
     double some[N_GUESTS];    /* s: PSI some */
+    double cpu[N_GUESTS];     /* s: of its QEMU */
 } Figures;
 
 typedef struct {
@@ -161,12 +163,29 @@ number(TestGuest *guest, const char *script)
 #define STALLED "sed -n 's/^full.*total=//p' /proc/pressure/memory"
 #define SOME    "sed -n 's/^some.*total=//p' /proc/pressure/memory"
 
+/* What the guest had of the host's CPUs, which other work may have kept busy. */
+static double
+cpu_s(TestGuest *guest)
+{
+    const char *pid = g_subprocess_get_identifier(test_guest_process(guest));
+    g_autofree char *path = g_strdup_printf("/proc/%s/stat", pid ? pid : "0");
+    g_autofree char *text = NULL;
+    const char *rest;
+    unsigned long user = 0, system = 0;
+
+    /* Behind the name, which may hold anything: proc(5). */
+    if (g_file_get_contents(path, &text, NULL, NULL) && (rest = strrchr(text, ')')))
+        sscanf(rest, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system);
+    return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+}
+
 static void
 read_totals(TestGuest *guest, Which which, double sign, Figures *figures)
 {
     figures->swapped[which] += sign * number(guest, SWAPPED) * 4096 / (double)MIB;
     figures->stalled[which] += sign * number(guest, STALLED) / 1e6;
     figures->some[which] += sign * number(guest, SOME) / 1e6;
+    figures->cpu[which] += sign * cpu_s(guest);
 }
 
 static gboolean
@@ -262,27 +281,32 @@ compare_decisions(Scene *scene)
  * The table
  */
 
+/* What got nothing done is taken to have done one. */
+static double
+ratio_of(const Figures *still, const Figures *moved, Which which)
+{
+    return moved->done[which] / MAX(still->done[which], 1);
+}
+
 static void
 print_table(const Figures *still, const Figures *moved)
 {
     double product = 1;
-    guint n = 0;
 
-    printf("%-8s %-9s %9s %9s %7s | swapped, MiB %10s | PSI full, s %10s | PSI some, s\n", "guest",
-           "done", "static", "memplug", "ratio", "", "");
+    printf("%-8s %-9s %9s %9s %7s | swapped, MiB  | PSI full, s     | PSI some, s     | CPU, s\n",
+           "guest", "done", "static", "memplug", "ratio");
     for (Which which = CACHE; which < N_GUESTS; which++) {
-        double ratio = still->done[which] > 0 ? moved->done[which] / still->done[which] : 0;
+        double ratio = ratio_of(still, moved, which);
 
-        printf("%-8s %-9s %9.2f %9.2f %7.2f | %10.0f %10.0f   | %10.2f %10.2f  | %6.2f %6.2f\n",
+        printf("%-8s %-9s %9.0f %9.0f %7.2f | %6.0f %6.0f | %7.2f %7.2f | %7.2f %7.2f | %5.1f "
+               "%5.1f\n",
                loads[which].name, loads[which].unit, still->done[which], moved->done[which], ratio,
                still->swapped[which], moved->swapped[which], still->stalled[which],
-               moved->stalled[which], still->some[which], moved->some[which]);
-        if (ratio > 0) {
-            product *= ratio;
-            n++;
-        }
+               moved->stalled[which], still->some[which], moved->some[which], still->cpu[which],
+               moved->cpu[which]);
+        product *= MAX(ratio, 0.01);
     }
-    printf("geometric mean of the ratios: %.2f\n", n > 0 ? pow(product, 1.0 / n) : 0);
+    printf("geometric mean of the ratios: %.2f\n", pow(product, 1.0 / N_GUESTS));
 }
 
 int
