@@ -185,7 +185,7 @@ boot_guest() {
     # when the next has opened it meanwhile, and throws away what the guest answers then.
     setsid sleep infinity 8<>"$(cat "$NESTED/state/$1-pty")" </dev/null >/dev/null 2>&1 &
     stty -F "$(cat "$NESTED/state/$1-pty")" raw -echo
-    await_boot "$1"
+    timed "$1 boots" await_boot "$1"
     # Before that its terminal echoes what it is sent.
     read -r -t "$(level_scale 2 10)" ready _ <"$(cat "$NESTED/state/$1-pty")" ||
         fail "the guest $1 does not say that it is ready"
@@ -196,9 +196,10 @@ boot_guest() {
 # measure_guest NAME: how slow it is, and how much memory it has at first.
 measure_guest() {
     local ms reference_ms=1
-    ms=$(level_work_ms 2000 guest "$1")
     # shellcheck source=/dev/null
     . "$NESTED/job"
+    ms=$(level_work_ms 2000 guest "$1")
+    echo "$1 takes $((ms / 1000)) s for what takes the machine below all $reference_ms ms"
     echo $(((ms + reference_ms - 1) / reference_ms)) >"$NESTED/state/slowness-2"
     guest_total "$1" >"$NESTED/state/$1-total"
 }
