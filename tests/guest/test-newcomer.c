@@ -169,7 +169,7 @@ test_busy_guests_refuse(void **state)
 
     test_pool_enter(&pool);
     for (guint i = 0; i < TEST_SCENE_GUESTS; i++)
-        test_pool_load(&pool, i, "grow=150M@50M hold");
+        test_pool_load(&pool, i, "grow=110M@40M hold");
     g_usleep(SETTLE_US);
     note_before(before);
     for (guint i = 0; i < G_N_ELEMENTS(ways); i++) {
@@ -260,6 +260,7 @@ test_ten_at_once(void **state)
     guint running = 0;
 
     test_pool_enter(&pool);
+    g_usleep(SETTLE_US); /* until the loads of the case before count no longer */
     for (guint i = 0; i < NEWCOMERS; i++)
         newcomers[i] = start_empty(i);
     test_scene_await(test_pool_nothing_is_held(&pool), TEST_POOL_PATIENCE);

@@ -381,9 +381,9 @@ test_a_hog_takes_a_third_of_the_host(void **state)
     GSubprocess *hog;
 
     test_pool_enter(&pool);
-    use_all(1, "grow=160M@80M");
-    use_all(2, "grow=160M@80M");
-    test_pool_load(&pool, 0, "grow=120M@40M hold");
+    use_all(1, "grow=100M@40M");
+    use_all(2, "grow=100M@40M");
+    test_pool_load(&pool, 0, "grow=90M@30M hold");
     test_scene_await(test_pool_is_full(&pool), TEST_POOL_PATIENCE);
     set_host(AVAILABLE);
     print_pool("before");
