@@ -39,7 +39,8 @@ gboolean host_memory_read(const char *root, HostMemory *memory, GError **error);
  *   /proc/pressure/memory); 0 where the kernel does not tell. */
 guint64 host_memory_stalled(const char *root);
 
-/* Returns: the bytes of memory that @process has of the host's now; 0 if that is not known. */
+/* Returns: the bytes of memory that @process has of the host's now, without those of files,
+ *   which come back when they are needed; 0 if that is not known. */
 guint64 host_memory_resident(const char *root, GPid process);
 
 /* Returns: what tells @process from every other of its number before and after: when it was

@@ -33,7 +33,7 @@
 #define LOAD_BYTES     (300 * MIB)
 #define PHASE_SECONDS  20
 #define FINISH_SECONDS 45   /* at most: until all has been given back */
-#define WAIT_SECONDS   "25" /* that the newcomer waits for room */
+#define WAIT_SECONDS   "15" /* that the newcomer waits for room */
 
 static const struct {
     const char *name;

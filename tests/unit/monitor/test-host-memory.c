@@ -138,6 +138,10 @@ test_a_process(void **state)
     assert_int_equal(host_memory_process_id(root, 77), 0);
     write_file("/proc/77/statm", "12");
     assert_int_equal(host_memory_resident(root, 77), 0);
+    /* Without what is mapped of its files. */
+    write_file("/proc/78/statm", "99 10 3 0 0 0 0");
+    write_file("/proc/78/status", "Name:\tqemu\nRssAnon:\t 28 kB\nRssFile:\t 12 kB\n");
+    assert_int_equal(host_memory_resident(root, 78), 10 * getpagesize() - 12 * KIB);
 }
 
 #define test(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
