@@ -15,7 +15,7 @@
 #define MIB    (G_GUINT64_CONSTANT(1) << 20)
 #define SECOND ((gint64)G_USEC_PER_SEC)
 #define WALL   (1700000000 * SECOND) /* at the beginning of the journals below */
-#define SEEDS  30
+#define SEEDS  6
 
 /* Everything that is in the lines of @text, one after the other. */
 static void
