@@ -42,7 +42,8 @@
  * so only the first case is left. Damped wants move towards the raw target and stop at
  * the first reachable size at or above it; what is given below it for another's need is
  * given once, and ends when that has its size. All that may come back of it is what
- * rounding took too much, less than a grain of each that gave.
+ * rounding took too much, less than a grain of each that gave, and what those that it was for
+ * leave because it lies within their dead bands.
  */
 #include "allocate/limits.h"
 

@@ -196,6 +196,18 @@ test_more_demand_never_gets_less(void **state)
     for_all_worlds(1, FALSE, more_demand);
 }
 
+/* What a guest is left at need not be a size that its devices can reach: then what it gets by
+ * asking for more may be the next one below. */
+static guint64
+left_reachable(const LimitGuest *guest, const LimitedTarget *limited)
+{
+    guint64 step = MAX(guest->grain, guest->coarse);
+
+    if (!(limited->limits & LIMIT_DEAD_BAND) || limited->target < step)
+        return limited->target;
+    return limited->target - step + 1;
+}
+
 static void
 more_raw(World *world)
 {
@@ -210,7 +222,8 @@ more_raw(World *world)
     run_limits(world, &after);
     for (gsize j = 0; j < world->n_guests; j++) {
         if (j == i)
-            check(world, &before, after.limited[j].target >= before.limited[j].target);
+            check(world, &before,
+                  after.limited[j].target >= left_reachable(&world->guests[j], &before.limited[j]));
         else
             check(world, &before, after.limited[j].target <= before.limited[j].target);
     }
@@ -509,20 +522,23 @@ needs_are_met(const World *world, const Targets *targets)
     }
 }
 
-/* Returns: what those that give for another's need may give too much, a grain each. */
+/* Returns: what those that give for another's need may give too much: a grain each, and what
+ * those who get it leave, since all that they still lack lies within their dead band. */
 static guint64
-rounding_of(const World *world)
+given_in_vain(const World *world)
 {
     guint64 sum = 0;
 
-    for (gsize i = 0; i < world->n_guests; i++)
+    for (gsize i = 0; i < world->n_guests; i++) {
         sum += may_give(world, i) ? MAX(world->guests[i].grain, world->guests[i].coarse) : 0;
+        sum += limits_dead_band(&world->tuning, world->views[i].actual);
+    }
     return sum;
 }
 
 /* With demands that do not change and guests that follow, the targets come to rest,
  * and once the budget is met no guest turns round on the way, but for the little that was
- * given too much by rounding. */
+ * given in vain. */
 static void
 targets_come_to_rest(World *world, const Policy *policy)
 {
@@ -542,7 +558,7 @@ targets_come_to_rest(World *world, const Policy *policy)
 
             check(world, &targets, to >= from || direction[i] <= 0);
             check(world, &targets,
-                  to <= from || direction[i] >= 0 || to - from <= rounding_of(world));
+                  to <= from || direction[i] >= 0 || to - from <= given_in_vain(world));
             if (to != from)
                 direction[i] = to > from ? 1 : -1;
         }
