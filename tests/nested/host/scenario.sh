@@ -116,13 +116,16 @@ guest() { ask_guest "$1" run "$2"; }
 # guest_file GUEST PATH: what is in it. No program has to be started for that.
 guest_file() { ask_guest "$1" read "$2"; }
 
+# The pair of pipes that QEMU has for the guest's second serial line.
+control_of() { echo "$NESTED/state/$1-control"; }
+
 # ask_guest GUEST WHAT TEXT: by the port that guest-control serves (tests/guest/image).
 ask_guest() {
-    local pty id=$RANDOM word number status length
-    pty=$(cat "$NESTED/state/$1-pty")
+    local control id=$RANDOM word number status length
+    control=$(control_of "$1")
     {
         flock 8
-        printf '%s %d %d\n%s' "$2" "$id" "${#3}" "$3" >&8
+        printf '%s %d %d\n%s' "$2" "$id" "${#3}" "$3" >&7
         while :; do
             read -r -t "$(level_scale 2 10)" word number status length <&8 ||
                 fail "the guest $1 does not answer: $2 $3"
@@ -133,14 +136,21 @@ ask_guest() {
         done
         head -c "$length" <&8
         flock -u 8
-    } 8<>"$pty"
+    } 7<>"$control.in" 8<>"$control.out"
     return "$status"
 }
 
 # define_guest NAME MIB: as anybody might, without a word of memplug.
 define_guest() {
-    local xml=$NESTED/state/$1.xml
-    sed -e "s/@name@/$1/g" -e "s/@mib@/$2/g" -e "s/@type@/$(sed s/tcg/qemu/ "$NESTED/state/accelerator")/" \
+    local xml=$NESTED/state/$1.xml control type=kvm clock=''
+    control=$(control_of "$1")
+    rm -f "$control.in" "$control.out"
+    mkfifo -m 666 "$control.in" "$control.out"
+    if [ "$(cat "$NESTED/state/accelerator")" = tcg ]; then
+        type=qemu
+        clock="<qemu:commandline><qemu:arg value='-icount'\/><qemu:arg value='shift=5,sleep=on'\/><\/qemu:commandline>"
+    fi
+    sed -e "s/@name@/$1/g" -e "s/@mib@/$2/g" -e "s/@type@/$type/" -e "s/@clock@/$clock/" -e "s|@control@|$control|" \
         "$NESTED/host/domain.xml" >"$xml"
     virsh define "$xml" >/dev/null
 }
@@ -179,15 +189,9 @@ boot_guest() {
     local ready
     rm -f "$(console_of "$1")"
     virsh start "$1" >/dev/null
-    virsh dumpxml "$1" | sed -n "s/.*<source path='\(\/dev\/pts\/[0-9]*\)'.*/\1/p" | head -n 1 \
-        >"$NESTED/state/$1-pty"
-    # Held open by somebody until the end: QEMU notices late that a terminal was closed, also
-    # when the next has opened it meanwhile, and throws away what the guest answers then.
-    setsid sleep infinity 8<>"$(cat "$NESTED/state/$1-pty")" </dev/null >/dev/null 2>&1 &
-    stty -F "$(cat "$NESTED/state/$1-pty")" raw -echo
     timed "$1 boots" await_boot "$1"
     # Before that its terminal echoes what it is sent.
-    read -r -t "$(level_scale 2 10)" ready _ <"$(cat "$NESTED/state/$1-pty")" ||
+    read -r -t "$(level_scale 2 10)" ready _ <>"$(control_of "$1").out" ||
         fail "the guest $1 does not say that it is ready"
     [ "$ready" = ready ] || fail "the guest $1 says '$ready', and not that it is ready"
     measure_guest "$1"
