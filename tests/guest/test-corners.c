@@ -137,6 +137,7 @@ come_twice(TestScene *scene, TestSceneGuest *guest)
 
     test_daemon_kill(first);
     scene->daemon = second;
+    test_scene_await(is_listed(scene), PATIENCE);
     test_scene_await(has_source(scene, "agent"), PATIENCE);
     check(scene, guest, "the second has the guest");
     test_daemon_free(second);
