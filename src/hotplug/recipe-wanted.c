@@ -205,7 +205,7 @@ want_dimm(const RecipeQuestion *question)
 {
     const GuestMemory *memory = question->memory;
     const MemoryDevice *unsettled = unsettled_dimm(question);
-    const MemoryDevice *removable;
+    const MemoryDevice *removable = NULL;
     guint64 held = question->means.balloon ? 0 : memory->ballooned;
     guint64 capacity =
         recipe_question_capacity(memory) - MIN(held, recipe_question_capacity(memory));
@@ -224,9 +224,11 @@ want_dimm(const RecipeQuestion *question)
                                     .node = node_balance_plug(memory, size) };
         capacity += size;
     } else if ((removable = removable_dimm(question, capacity - question->target)) &&
-               !may_pass(question, removable)) {
+               passing(question, removable) > guest_memory_actual(memory)) {
+        /* Told while it is used, too: else the room would be given to somebody else. */
         wanted.passing = passing(question, removable);
-    } else if (removable) {
+    }
+    if (removable && may_pass(question, removable)) {
         wanted.change = TRUE;
         wanted.step = (MemoryStep){ .kind = MEMORY_STEP_UNPLUG_DIMM,
                                     .size = removable->size,

@@ -53,7 +53,8 @@ typedef struct {
     MemoryStep step;         /* of RECIPE_STEP; borrows from @memory */
     const char *waiting_for; /* of RECIPE_WAIT: an id of @memory, or RECIPE_BALLOON */
     guint64 passing;         /* what the guest would have to have for a moment, for a DIMM to go
-                              * that a balloon now holds all of; 0: there is none */
+                              * that a balloon now holds all of, and until it has let go; 0: there
+                              * is none */
 } Recipe;
 
 /*

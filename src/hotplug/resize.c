@@ -147,7 +147,8 @@ resize_allow_peak(Resize *resize, guint64 peak)
 void
 resize_allow_passing(Resize *resize, guint64 most)
 {
-    gboolean waits = resize->passing > 0 && most >= resize->passing;
+    gboolean waits =
+        resize->passing > 0 && most >= resize->passing && resize->most < resize->passing;
 
     resize->most = most;
     if (waits)
