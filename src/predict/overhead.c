@@ -24,8 +24,12 @@ overhead_track(Overhead *overhead, const Sample *latest, guint64 actual, gint64 
         overhead->actual = (double)actual;
         overhead->actual_since_us = (double)now;
     }
-    if ((double)latest->time_us - overhead->actual_since_us < SETTLE_US)
-        return known ? overhead->bytes : CLAMP(seen, 0, ordinary + BOUNCE_BUFFERS);
+    if ((double)latest->time_us - overhead->actual_since_us < SETTLE_US) {
+        /* The largest difference is believed: while actual falls, each sample is from before. */
+        if (!known)
+            overhead->bytes = MAX(overhead->bytes, CLAMP(seen, 0, ordinary + BOUNCE_BUFFERS));
+        return overhead->bytes;
+    }
 
     if (known)
         most = overhead->bytes + PAGE_ARRAY * MAX(0, (double)actual - overhead->bytes_of);

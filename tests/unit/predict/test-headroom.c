@@ -365,6 +365,25 @@ test_bounce_buffers_count_from_the_first_look(void **state)
     assert_true(demand_mib(forecast(&f)) <= 400 * 5 / 4 + 128 + 1024 / 64);
 }
 
+/* While a guest that never rested is shrunk, samples are from before, and its MemTotal looks as if
+ * it were all that it has. */
+static void
+test_the_kernels_share_does_not_fall_with_actual(void **state)
+{
+    Fixture f = new_fixture(1024, 400);
+    guint64 before;
+
+    f.now += SECOND;
+    look(&f, 1024 - 100);
+    before = demand_mib(forecast(&f));
+    assert_true(before >= 500);
+    for (guint step = 0; step < 8; step++) {
+        f.now += SECOND / 10;
+        f.actual -= 50;
+        assert_int_equal(demand_mib(forecast(&f)), before);
+    }
+}
+
 /* A DIMM that the guest never brings online must not be answered by another one. */
 static void
 test_memory_left_offline_is_not_demanded_again(void **state)
@@ -508,6 +527,7 @@ main(void)
         cmocka_unit_test(test_gap_is_no_trend),
         cmocka_unit_test(test_swapping_out_counts_as_growth),
         cmocka_unit_test(test_bounce_buffers_count_from_the_first_look),
+        cmocka_unit_test(test_the_kernels_share_does_not_fall_with_actual),
         cmocka_unit_test(test_memory_left_offline_is_not_demanded_again),
         cmocka_unit_test(test_pressed_guest_with_offline_memory_does_not_run_away),
         cmocka_unit_test(test_resize_in_flight_does_not_show),
