@@ -4,7 +4,10 @@
 # follow MECHANISM: a load of 160 MiB comes to web and goes again; memory follows it.
 follow() {
     local begin lent
-    memplug limits web --mechanism "$1" --floor 256M --ceiling 768M >/dev/null
+    # What the scenario before lent by another mechanism, this one could not take back.
+    memplug limits web --mechanism auto --floor 256M --ceiling 768M >/dev/null
+    timed 'setmem 256M' memplug setmem web 256M
+    memplug limits web --mechanism "$1" >/dev/null
     memplug manage web on
     guest web 'memory-user grow=160M@16M hold >/tmp/load.log 2>&1 &'
     begin=$EPOCHREALTIME
