@@ -343,9 +343,8 @@ print_pool(const char *when)
                   (double)available() / (double)MIB);
 }
 
-/* A guest has something left above its kernel's reserves; that it was not hurt its stalls say. What
- * was never touched is given without the host getting anything, so that more has to be. */
-#define LEFT (4 * MIB)
+/* So much is available in a guest that has what it needs, and little more. */
+#define LEFT (32 * MIB)
 
 /* Of the 93 that the hog leaves available to this from what guests can spare, of which the host
  * gets what was ever touched. */
